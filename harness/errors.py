@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Errors that a person can cause or cure: one line each, and what to do about it.
+
+An error that nobody outside the code can cause is an ordinary exception and keeps its traceback.
+"""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of ``kharness run``."""
+
+    OK = 0
+    FAILED = 1
+    INTERRUPTED = 2
+    HOST = 3
+    USAGE = 4
+    NO_CASES = 5
+
+
+class KharnessError(Exception):
+    """Something that the user should know, in one line.
+
+    Args:
+        what: what is wrong and where; one line, no full stop at the end.
+        hint: what to do about it; one line, may be empty.
+        detail: evidence of any length, such as the last lines of a console; shown below the line.
+    """
+
+    exit_code = ExitCode.HOST
+
+    def __init__(self, what: str, hint: str = "", detail: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.hint}" if self.hint else self.what
+
+    def __reduce__(self) -> tuple[type["KharnessError"], tuple[str, str, str]]:
+        return type(self), (self.what, self.hint, self.detail)
+
+
+class UsageError(KharnessError):
+    """Wrong arguments or configuration (exit 4)."""
+
+    exit_code = ExitCode.USAGE
+
+
+class HostError(KharnessError):
+    """The host cannot do its part: no QEMU, no compiler, no space (exit 3)."""
+
+
+class KernelError(KharnessError):
+    """A kernel that cannot be had, is not one, or does not come up (exit 3)."""
+
+
+class GuestError(KharnessError):
+    """A guest that was up and is not usable now: QEMU gone, protocol broken, agent silent (exit 3)."""
