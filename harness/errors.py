@@ -57,4 +57,4 @@ class KernelError(KharnessError):
 
 
 class GuestError(KharnessError):
-    """A guest that was up and is not usable now: QEMU gone, protocol broken, agent silent (exit 3)."""
+    """A guest that came up and is lost: QEMU gone, protocol broken, agent silent (exit 3)."""
