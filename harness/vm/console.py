@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A guest's console: stored raw, with the host's time of every line beside it, and bounded."""
+
+import time
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+from harness.cache import private_folder
+
+FILE_LIMIT = 64 * 1024 * 1024
+"""Bytes of one console that are stored; a guest that floods its console fills no disk."""
+CAPTURE_HEAD = 256 * 1024
+CAPTURE_TAIL = 64 * 1024
+
+
+class Capture:
+    """What a console printed since a mark: the first and the last bytes, and how many there were.
+
+    Args:
+        head: bytes kept from the start.
+        tail: bytes kept from the end.
+    """
+
+    def __init__(self, head: int = CAPTURE_HEAD, tail: int = CAPTURE_TAIL) -> None:
+        self._head_limit, self._tail_limit = head, tail
+        self._head, self._tail = bytearray(), bytearray()
+        self.total = 0
+
+    def add(self, data: bytes) -> None:
+        """Takes what came."""
+        self.total += len(data)
+        room = self._head_limit - len(self._head)
+        if room > 0:
+            self._head += data[:room]
+            data = data[room:]
+        if data:
+            self._tail += data
+            if len(self._tail) > 2 * self._tail_limit:
+                del self._tail[: -self._tail_limit]
+
+    def text(self) -> bytes:
+        """All bytes kept; what was left out in the middle is marked with its size."""
+        tail = bytes(self._tail[-self._tail_limit :])
+        cut = self.total - len(self._head) - len(tail)
+        mark = f"\n[... {cut} bytes left out ...]\n".encode() if cut > 0 else b""
+        return bytes(self._head) + mark + tail
+
+
+class Console:
+    """Takes a console's bytes: into a file, and into every open capture.
+
+    The files come with the first byte: many forks print nothing. ``<file>.times`` has a line for
+    each line of the console: byte offset, then host time in seconds since 1970.
+
+    Args:
+        path: the raw file, or None to keep captures only.
+        limit: bytes that the file may have; what comes on top is left out, and the file says so.
+    """
+
+    def __init__(self, path: Path | None, limit: int = FILE_LIMIT) -> None:
+        self.path = path
+        self.total = 0
+        self._limit = limit
+        self._raw: BinaryIO | None = None
+        self._times: TextIO | None = None
+        self._line_open = False
+        self._captures: list[Capture] = []
+
+    def begin(self) -> Capture:
+        """A capture of everything from now on, until :meth:`end`."""
+        capture = Capture()
+        self._captures.append(capture)
+        return capture
+
+    def end(self, capture: Capture) -> bytes:
+        """Closes a capture and returns its bytes."""
+        if capture in self._captures:
+            self._captures.remove(capture)
+        return capture.text()
+
+    def feed(self, data: bytes) -> None:
+        """Takes what the console printed."""
+        for capture in self._captures:
+            capture.add(data)
+        if self.path is not None and self.total < self._limit:
+            self._store(self.path, data[: self._limit - self.total])
+        self.total += len(data)
+
+    def close(self) -> None:
+        """Closes the files and notes what was left out."""
+        if self._raw is not None:
+            if self.total > self._limit:
+                note = f"\n[kharness: {self.total - self._limit} more bytes not stored]\n"
+                self._raw.write(note.encode())
+            self._raw.close()
+            self._raw = None
+        if self._times is not None:
+            self._times.close()
+            self._times = None
+
+    def _store(self, path: Path, data: bytes) -> None:
+        if self._raw is None or self._times is None:
+            private_folder(path.parent)
+            self._raw = path.open("ab", buffering=0)
+            self._times = path.with_name(path.name + ".times").open("a", buffering=1)
+        self._raw.write(data)
+        now = time.time()
+        lines, start = [], 0
+        while start < len(data):
+            if not self._line_open:
+                lines.append(f"{self.total + start} {now:.6f}\n")
+            newline = data.find(b"\n", start)
+            self._line_open = newline < 0
+            start = len(data) if newline < 0 else newline + 1
+        self._times.write("".join(lines))

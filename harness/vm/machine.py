@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One QEMU process: started, spoken to over inherited sockets, and gone at the end.
+
+Every connection is a socket pair made before QEMU starts, so there is no socket file, no path that
+may be too long, no race with a listener that is not there yet, and nothing to clean up.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from qemu.qmp import ExecuteError, QMPClient, QMPError
+
+from harness.errors import GuestError, HostError
+from harness.resources import resource
+from harness.toolchain import compile_program
+from harness.vm.console import Console
+from harness.vm.qemu import BOARDS, Channel, Descriptors, Launch, command_line
+
+QMP_TIMEOUT_S = 20.0
+READ_SIZE = 65536
+STDERR_LIMIT = 16 * 1024
+
+# qemu.qmp logs what it raises as well; every failure reaches the user through an exception of ours.
+logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
+logging.getLogger("qemu.qmp").propagate = False
+
+BytesHandler = Callable[[bytes], None]
+
+
+class Machine:
+    """A running QEMU. Made by :meth:`start`; :meth:`close` is its only end.
+
+    Attributes:
+        launch: what was started.
+        console: where the console's bytes go.
+        gone: set when the process has ended.
+        returncode: of the process, as subprocess has it, once it has ended.
+    """
+
+    def __init__(self, launch: Launch, console: Console) -> None:
+        self.launch = launch
+        self.console = console
+        self.gone = asyncio.Event()
+        self.returncode: int | None = None
+        self.qmp = QMPClient("kharness")
+        self._loop = asyncio.get_running_loop()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pidfd = -1
+        self._stderr = bytearray()
+        self._sockets: list[socket.socket] = []
+        self._channels: dict[Channel, socket.socket] = {}
+        self._readers: dict[int, asyncio.Event] = {}
+        self._console_socket: socket.socket | None = None
+        self._connected = False
+
+    @classmethod
+    async def start(cls, qemu: Path | str, launch: Launch, console: Console) -> "Machine":
+        """Starts QEMU and connects QMP.
+
+        Args:
+            qemu: the executable.
+            launch: the guest.
+            console: gets the console's bytes from the first on.
+
+        Raises:
+            HostError: QEMU does not start, or ends before it answers; its words are the detail.
+        """
+        self = cls(launch, console)
+        try:
+            qmp = self._spawn(str(qemu))
+            await self._connect(qmp)
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    def _spawn(self, qemu: str) -> socket.socket:
+        ours_qmp, theirs_qmp = socket.socketpair()
+        ours_con, theirs_con = socket.socketpair()
+        theirs = {}
+        wanted = (
+            (
+                [Channel.VIRTIO]
+                if not BOARDS[self.launch.kernel.arch].serial_channel
+                else list(Channel)
+            )
+            if self.launch.channel is Channel.AUTO
+            else [self.launch.channel]
+        )
+        for kind in (Channel.VIRTIO, Channel.SERIAL):
+            if kind in wanted:
+                self._channels[kind], theirs[kind] = socket.socketpair()
+        passed = [theirs_qmp, theirs_con, *theirs.values()]
+        fds = Descriptors(
+            theirs_qmp.fileno(), theirs_con.fileno(), {k: s.fileno() for k, s in theirs.items()}
+        )
+        self._sockets = [ours_con, *self._channels.values()]
+        for ours in (ours_qmp, *self._sockets):
+            ours.setblocking(False)
+        read_end, write_end = os.pipe()
+        command = command_line(qemu, self.launch, fds)
+        tether = [str(compile_program(resource("images/tether/tether.c"))), str(os.getpid())]
+        try:
+            self._process = subprocess.Popen(
+                [*tether, *command],
+                stdin=subprocess.DEVNULL,
+                stdout=write_end,
+                stderr=write_end,
+                pass_fds=[s.fileno() for s in passed],
+                start_new_session=True,  # a Ctrl-C in the terminal is for kharness to act on
+            )
+        except OSError as error:
+            ours_qmp.close()
+            os.close(read_end)
+            raise HostError(f"QEMU does not start ({qemu}): {error.strerror}") from error
+        finally:
+            os.close(write_end)
+            for sock in passed:
+                sock.close()
+        self._watch_exit(self._process)
+        os.set_blocking(read_end, False)
+        self._watch(read_end, lambda: os.read(read_end, READ_SIZE), self._on_stderr, os.close)
+        self._console_socket = ours_con
+        self._watch_socket(ours_con, self.console.feed)
+        return ours_qmp
+
+    async def _connect(self, sock: socket.socket) -> None:
+        connect = asyncio.ensure_future(self.qmp.connect(sock))
+        ended = asyncio.ensure_future(self.gone.wait())
+        try:
+            await asyncio.wait(
+                {connect, ended}, timeout=QMP_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED
+            )
+            if connect.done() and connect.exception() is None:
+                self._connected = True
+                return
+        finally:
+            ended.cancel()
+            if not connect.done():
+                connect.cancel()
+            await asyncio.gather(connect, ended, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.gone.wait(), 1)
+        raise HostError(
+            f"QEMU ended before the guest started ({self.exit_words()})", detail=self.stderr()
+        )
+
+    # What comes from QEMU
+
+    def stderr(self) -> str:
+        """What QEMU itself printed, at most 16 KiB."""
+        return self._stderr.decode("utf-8", "replace").strip()
+
+    def exit_words(self) -> str:
+        """How QEMU ended, in words."""
+        last = self.stderr().splitlines()[-1:] or [""]
+        if self.returncode is None:
+            return "still running, not answering"
+        if self.returncode < 0:
+            how = f"killed by {signal.Signals(-self.returncode).name}"
+        else:
+            how = f"exit {self.returncode}"
+        return f"{how}: {last[0]}" if last[0] else how
+
+    def listen(self, kind: Channel, handler: BytesHandler) -> None:
+        """Hands what comes over a channel to ``handler``; an empty ``bytes`` is its end."""
+        self._watch_socket(self._channels[kind], handler)
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The channels that this guest was given."""
+        return tuple(self._channels)
+
+    async def send(self, kind: Channel, data: bytes) -> None:
+        """Writes to a channel.
+
+        Raises:
+            GuestError: QEMU is gone.
+        """
+        try:
+            await self._loop.sock_sendall(self._channels[kind], data)
+        except OSError as error:
+            raise GuestError(f"QEMU is gone ({self.exit_words()})") from error
+
+    # What goes to QEMU
+
+    async def execute(self, command: str, arguments: dict[str, Any] | None = None) -> Any:
+        """Runs a QMP command within 20 s.
+
+        Raises:
+            ExecuteError: QEMU refuses.
+            GuestError: QEMU does not answer or is gone.
+        """
+        try:
+            return await asyncio.wait_for(
+                self.qmp.execute(command, arguments), timeout=QMP_TIMEOUT_S
+            )
+        except ExecuteError:
+            raise
+        except TimeoutError as error:
+            raise GuestError(f"QEMU did not answer {command} in {QMP_TIMEOUT_S:.0f} s") from error
+        except (QMPError, EOFError, OSError) as error:
+            raise GuestError(f"QEMU is gone ({self.exit_words()})") from error
+
+    async def hand_over(self, name: str, fd: int) -> None:
+        """Gives QEMU a copy of ``fd`` under ``name`` (QMP ``getfd``)."""
+        self.qmp.send_fd_scm(fd)
+        await self.execute("getfd", {"fdname": name})
+
+    async def sysrq(self, letter: str) -> None:
+        """SysRq over the console's serial line: a break, then the letter."""
+        await self.execute("chardev-send-break", {"id": "console"})
+        if self._console_socket is not None:
+            with contextlib.suppress(OSError):
+                await self._loop.sock_sendall(self._console_socket, letter.encode())
+
+    @property
+    def pid(self) -> int:
+        """Process id of QEMU."""
+        return self._process.pid if self._process else 0
+
+    def vcpu_runtime_ns(self) -> int | None:
+        """CPU time of QEMU's threads in ns, or None when the host does not tell.
+
+        Source: /proc/<pid>/task/<tid>/schedstat, first field (Documentation/scheduler/sched-stats).
+        """
+        total = 0
+        try:
+            for task in Path(f"/proc/{self.pid}/task").iterdir():
+                total += int((task / "schedstat").read_text().split()[0])
+        except (OSError, ValueError, IndexError):
+            return None
+        return total
+
+    # The end
+
+    def kill(self) -> None:
+        """SIGKILL; :meth:`close` still has to be called."""
+        if self._process and self._process.returncode is None:
+            self._process.kill()
+
+    async def close(self) -> None:
+        """Ends the process, takes what the console still has, and closes everything."""
+        self.kill()
+        if self._process:
+            await self.gone.wait()
+        await self.drain()
+        if self._connected:
+            # After QEMU is gone, disconnect() raises what its reader met.
+            with contextlib.suppress(EOFError, OSError, QMPError, TimeoutError):
+                await asyncio.wait_for(self.qmp.disconnect(), 5)
+            self._connected = False
+        for fd in list(self._readers):
+            self._loop.remove_reader(fd)
+        self._readers.clear()
+        for sock in self._sockets:
+            sock.close()
+        self._sockets.clear()
+        self.console.close()
+
+    async def drain(self) -> None:
+        """Waits until everything that QEMU wrote before it ended has been read."""
+        ends = [event.wait() for event in self._readers.values()]
+        if ends:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.gather(*ends), 5)
+
+    # Watching descriptors
+
+    def _on_stderr(self, data: bytes) -> None:
+        self._stderr += data
+        del self._stderr[: max(0, len(self._stderr) - STDERR_LIMIT)]
+
+    def _watch_socket(self, sock: socket.socket, handler: BytesHandler) -> None:
+        self._watch(sock.fileno(), lambda: sock.recv(READ_SIZE), handler, lambda _: None)
+
+    def _watch(
+        self,
+        fd: int,
+        read: Callable[[], bytes],
+        handler: BytesHandler,
+        at_end: Callable[[int], None],
+    ) -> None:
+        ended = self._readers[fd] = asyncio.Event()
+
+        def readable() -> None:
+            try:
+                data = read()
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:
+                data = b""
+            if not data:
+                self._loop.remove_reader(fd)
+                self._readers.pop(fd, None)
+                ended.set()
+                at_end(fd)
+            handler(data)
+
+        self._loop.add_reader(fd, readable)
+
+    def _watch_exit(self, process: subprocess.Popen[bytes]) -> None:
+        def reap() -> None:
+            self._loop.remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self.returncode = process.wait()
+            self.gone.set()
+
+        self._pidfd = os.pidfd_open(process.pid)
+        self._loop.add_reader(self._pidfd, reap)
