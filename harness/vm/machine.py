@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,12 @@ STDERR_LIMIT = 16 * 1024
 # qemu.qmp logs what it raises as well; every failure reaches the user through an exception of ours.
 logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
 logging.getLogger("qemu.qmp").propagate = False
+
+
+@lru_cache(maxsize=1)
+def _tether() -> Path:
+    return compile_program(resource("images/tether/tether.c"))
+
 
 BytesHandler = Callable[[bytes], None]
 
@@ -107,7 +114,7 @@ class Machine:
             ours.setblocking(False)
         read_end, write_end = os.pipe()
         command = command_line(qemu, self.launch, fds)
-        tether = [str(compile_program(resource("images/tether/tether.c"))), str(os.getpid())]
+        tether = [str(_tether()), str(os.getpid())]
         try:
             self._process = subprocess.Popen(
                 [*tether, *command],

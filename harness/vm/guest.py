@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A guest with its agent: booted, or restored from a template."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import GuestError, HostError, KernelError
+from harness.vm.agent import Agent
+from harness.vm.console import Capture, Console
+from harness.vm.machine import Machine
+from harness.vm.protocol import Hello
+from harness.vm.qemu import Channel, Launch
+
+TAIL_LINES = 15
+
+
+@dataclass(frozen=True)
+class BootLimits:
+    """How long a boot may take.
+
+    Attributes:
+        total_s: seconds until the agent must have said HELLO.
+        silence_s: seconds until the console must have printed its first byte.
+        grace_s: seconds that a console may be silent at the end of the boot after a panic.
+    """
+
+    total_s: float = 120.0
+    silence_s: float = 60.0
+    grace_s: float = 5.0
+
+
+class NoProgress(Exception):  # noqa: N818 - an observation, judged by the caller
+    """A guest did not print a byte in time."""
+
+
+class Guest:
+    """One guest that is up.
+
+    Attributes:
+        machine: its QEMU.
+        agent: its agent.
+        hello: what the agent said of the kernel, None in a fork.
+        boot_s: seconds from QEMU's start to here.
+    """
+
+    def __init__(self, machine: Machine, agent: Agent, hello: Hello | None, boot_s: float) -> None:
+        self.machine = machine
+        self.agent = agent
+        self.hello = hello
+        self.boot_s = boot_s
+
+    @classmethod
+    async def boot(
+        cls,
+        qemu: Path | str,
+        launch: Launch,
+        console: Console,
+        limits: BootLimits | None = None,
+        suspicious: Callable[[Machine], bool] | None = None,
+    ) -> "Guest":
+        """Boots a kernel until its agent says HELLO.
+
+        Args:
+            qemu: the executable.
+            launch: the guest.
+            console: takes what the kernel prints.
+            limits: bounds of the boot.
+            suspicious: looked at every 50 ms; True ends the boot with :class:`NoProgress`.
+
+        Raises:
+            HostError: QEMU does not start.
+            KernelError: the kernel does not come up; says in which way, with its last lines.
+            NoProgress: see ``suspicious``.
+        """
+        limits = limits or BootLimits()
+        start = time.monotonic()
+        seen = console.begin()
+        machine = await Machine.start(qemu, launch, console)
+        try:
+            agent = Agent(machine)
+            hello = await _come_up(machine, agent, seen, limits, suspicious)
+        except BaseException:
+            await machine.close()
+            raise
+        finally:
+            console.end(seen)
+        if hello.release != launch.kernel.release:
+            await machine.close()
+            raise KernelError(
+                f"{launch.kernel.spec} says it is {hello.release},"
+                f" its image {launch.kernel.release}"
+            )
+        return cls(machine, agent, hello, time.monotonic() - start)
+
+    async def close(self) -> None:
+        """Drops the guest at once."""
+        await self.machine.close()
+
+
+async def _come_up(
+    machine: Machine,
+    agent: Agent,
+    seen: Capture,
+    limits: BootLimits,
+    suspicious: Callable[[Machine], bool] | None,
+) -> Hello:
+    deadline = time.monotonic() + limits.total_s
+    quiet_until = time.monotonic() + limits.silence_s
+    hello = asyncio.ensure_future(agent.hello())
+    gone = asyncio.ensure_future(machine.gone.wait())
+    try:
+        while True:
+            step = 0.05 if suspicious else 0.5
+            await asyncio.wait({hello, gone}, timeout=step, return_when=asyncio.FIRST_COMPLETED)
+            if hello.done() and hello.exception() is None:
+                return hello.result()
+            now = time.monotonic()
+            if gone.done():
+                await machine.drain()
+                raise _boot_failure(machine, seen, "")
+            if hello.done():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(machine.gone.wait(), limits.grace_s)
+                await machine.drain()
+                raise _boot_failure(machine, seen, str(hello.exception()))
+            if suspicious and suspicious(machine):
+                raise NoProgress
+            if seen.total == 0 and now > quiet_until:
+                raise _boot_failure(machine, seen, "silent")
+            if now > deadline:
+                raise _boot_failure(machine, seen, f"no agent after {limits.total_s:.0f} s")
+    finally:
+        hello.cancel()
+        gone.cancel()
+        await asyncio.gather(hello, gone, return_exceptions=True)
+
+
+def _boot_failure(machine: Machine, seen: Capture, how: str) -> KernelError | HostError:
+    """Says in which way a kernel did not come up; the console is the witness."""
+    spec = machine.launch.kernel.spec
+    text = seen.text().decode("utf-8", "replace")
+    lines = [line for line in text.replace("\r", "").split("\n") if line.strip()]
+    tail = "\n".join(lines[-TAIL_LINES:])
+    panic = next((line for line in lines if "Kernel panic" in line), None)
+    if panic:
+        return KernelError(
+            f"{spec} panics at boot: {panic.split('] ', 1)[-1].strip()}",
+            "its last lines are below",
+            tail,
+        )
+    if any("kharness-agent: no usable channel" in line for line in lines):
+        return KernelError(
+            f"{spec} boots, but has no usable channel ({machine.launch.channel.value})",
+            "build VIRTIO_CONSOLE and VIRTIO_PCI, or SERIAL_8250 with two ports, into the kernel",
+            tail,
+        )
+    if machine.gone.is_set() and machine.returncode not in (0, None):
+        return HostError(
+            f"QEMU ended while {spec} booted ({machine.exit_words()})", detail=machine.stderr()
+        )
+    if not lines:
+        return KernelError(
+            f"{spec} printed nothing in its console",
+            "either it does not boot, or it has no serial console (SERIAL_8250_CONSOLE)",
+            machine.stderr(),
+        )
+    if machine.gone.is_set():
+        return KernelError(f"{spec} reset while it booted", "its last lines are below", tail)
+    return KernelError(f"{spec} does not boot: {how}", "its last lines are below", tail)
+
+
+async def restore(
+    qemu: Path | str, launch: Launch, console: Console, state: int, channel: Channel
+) -> Guest:
+    """Starts a guest from a saved state; it runs when this returns.
+
+    Args:
+        qemu: the executable.
+        launch: the guest as it was saved, with a private memory file and ``incoming``.
+        console: takes what the kernel prints.
+        state: descriptor of the saved device state, at its start.
+        channel: the channel that the agent had chosen.
+
+    Raises:
+        HostError: QEMU does not start.
+        GuestError: the state does not load.
+    """
+    start = time.monotonic()
+    machine = await Machine.start(qemu, launch, console)
+    try:
+        agent = Agent(machine, restored=channel)
+        with machine.qmp.listener("RESUME") as resumed:
+            # All in one go: QEMU works through them in order.
+            await asyncio.gather(
+                machine.execute("migrate-set-capabilities", IGNORE_SHARED),
+                machine.hand_over("state", state),
+                machine.execute("migrate-incoming", {"uri": "fd:state"}),
+            )
+            runs = asyncio.ensure_future(resumed.get())
+            gone = asyncio.ensure_future(machine.gone.wait())
+            try:
+                await asyncio.wait({runs, gone}, timeout=30, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                up = runs.done()
+                runs.cancel()
+                gone.cancel()
+                await asyncio.gather(runs, gone, return_exceptions=True)
+            if not up:
+                raise GuestError(f"the template does not load ({machine.exit_words()})")
+    except BaseException:
+        await machine.close()
+        raise
+    return Guest(machine, agent, None, time.monotonic() - start)
+
+
+IGNORE_SHARED = {"capabilities": [{"capability": "x-ignore-shared", "state": True}]}
+"""Memory in a shared file is not copied into the migration stream (migration/ram.c)."""
+
+
+def kvm_unwell(machine: Machine) -> str:
+    """Why KVM does not run this guest, or an empty string.
+
+    The words are QEMU's own (accel/kvm/kvm-all.c, target/i386/kvm/kvm.c).
+    """
+    words = machine.stderr()
+    for sign in ("KVM internal error", "failed to set MSR", "emulation failure"):
+        if sign in words:
+            line = next(line for line in words.splitlines() if sign in line)
+            return line.strip()
+    return ""
