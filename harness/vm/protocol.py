@@ -313,7 +313,11 @@ class Done:
 
 
 def push(path: str, mode: int, size: int) -> bytes:
-    """Payload of PUSH: u32 mode, u64 size, string absolute path."""
+    """Payload of PUSH: u32 mode, u64 size, string absolute path.
+
+    Each PUSH_DATA is answered by a PUSH_ACK (u32 bytes of that frame) once it is written; PUSH_END
+    by PUSHED. After an ERROR the agent drops what still comes of that push.
+    """
     return struct.pack("<IQ", mode, size) + _string(path)
 
 

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* One program at a time: started, listened to, ended with all that it left. */
+#ifndef KH_JOB_H
+#define KH_JOB_H
+
+#include <grp.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "setup.h"
+#include "wire.h"
+
+#define RUN_PTY 1
+#define RUN_WRITABLE_ROOT 2
+#define RUN_KEEP_TMP 4
+#define RUN_STDIN 8
+#define TAIL_MAX 65536
+#define CHUNK 16384
+#define STUCK_NS 2000000000ull
+#define ARGS_MAX 256
+
+/* One output stream: the first bytes go out at once, of the rest the last are kept. */
+struct stream {
+	int fd;
+	uint8_t type;
+	uint64_t total;
+	uint32_t head;		/* bytes that may still go out at once */
+	uint32_t tail;		/* size of the ring in use */
+	uint64_t ringed;	/* bytes that went into the ring */
+	uint8_t ring[TAIL_MAX];
+};
+
+static struct job {
+	int active, killed, status, ended;
+	uint32_t seq;
+	pid_t pid;
+	int in;			/* standard input's write end, or the terminal */
+	uint32_t leftovers;
+	uint64_t started;
+	struct rusage usage;
+	struct stream out, err;
+} job = { .in = -1, .out = { .fd = -1, .type = STDOUT }, .err = { .fd = -1, .type = STDERR } };
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+static void stream_start(struct stream *s, int fd, uint32_t head, uint32_t tail)
+{
+	s->fd = fd;
+	s->total = s->ringed = 0;
+	s->head = head;
+	s->tail = tail < TAIL_MAX ? tail : TAIL_MAX;
+}
+
+static void stream_keep(struct stream *s, const uint8_t *p, size_t n)
+{
+	if (!s->tail)
+		return;
+	while (n) {
+		size_t at = s->ringed % s->tail, k = s->tail - at < n ? s->tail - at : n;
+
+		memcpy(s->ring + at, p, k);
+		s->ringed += k;
+		p += k;
+		n -= k;
+	}
+}
+
+/* 1 something came, 0 nothing now, -1 the end. */
+static int stream_read(struct stream *s)
+{
+	uint8_t *p = wire_payload();
+	ssize_t n = read(s->fd, p, CHUNK);
+	size_t first;
+
+	if (n <= 0)
+		return n < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
+	s->total += n;
+	first = (size_t)n < s->head ? (size_t)n : s->head;
+	s->head -= first;
+	stream_keep(s, p + first, n - first);
+	if (first && wire_send(s->type, job.seq, first) != 0)
+		return -1;
+	return 1;
+}
+
+static void stream_end(struct stream *s)
+{
+	uint64_t kept = s->ringed < s->tail ? s->ringed : s->tail;
+
+	if (s->fd >= 0)
+		close(s->fd);
+	s->fd = -1;
+	for (uint64_t i = s->ringed - kept; i < s->ringed;) {
+		size_t at = i % s->tail, n = s->tail - at;
+
+		if (n > s->ringed - i)
+			n = s->ringed - i;
+		if (n > CHUNK)
+			n = CHUNK;
+		memcpy(wire_payload(), s->ring + at, n);
+		wire_send(s->type, job.seq, n);
+		i += n;
+	}
+}
+
+static void close_all_but(int keep)
+{
+	/* 5.9 and later; older kernels get the loop. */
+	if (syscall(SYS_close_range, 3u, keep - 1u, 0u) == 0 &&
+	    syscall(SYS_close_range, keep + 1u, ~0u, 0u) == 0)
+		return;
+	for (int fd = 3; fd < 4096; fd++)
+		if (fd != keep)
+			close(fd);
+}
+
+struct plan {
+	uint32_t flags, head, tail, uid, gid;
+	uint16_t rows, cols;
+	char *cwd, *argv[ARGS_MAX + 1], *env[ARGS_MAX + 1];
+};
+
+/* What the child does before the program; a failure goes up the pipe `report`. */
+static void __attribute__((noreturn))
+job_child(const struct plan *p, int in, int out, int err, int report)
+{
+	struct rlimit none = { 0, 0 };
+	sigset_t all;
+	int error;
+
+	setsid();
+	for (int n = 1; n < NSIG; n++)
+		signal(n, SIG_DFL);
+	sigemptyset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	if (report < 10) {
+		report = fcntl(report, F_DUPFD_CLOEXEC, 10);
+	}
+	dup2(in, 0);
+	dup2(out, 1);
+	dup2(err, 2);
+	close_all_but(report);
+	if (p->flags & RUN_PTY)
+		ioctl(0, TIOCSCTTY, 0);
+	setrlimit(RLIMIT_CORE, &none);
+	/* Mounts made by the program go with it, and what others see stays as it was. */
+	if (unshare(CLONE_NEWNS) == 0) {
+		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+		if (!(p->flags & RUN_WRITABLE_ROOT))
+			mount(NULL, "/", NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL);
+	}
+	if (chdir(p->cwd) != 0 && chdir("/") != 0)
+		goto failed;
+	if (p->gid || p->uid)
+		if (setgroups(0, NULL) != 0 || setgid(p->gid) != 0 || setuid(p->uid) != 0)
+			goto failed;
+	execve(p->argv[0], p->argv, p->env);
+failed:
+	error = errno;
+	if (write(report, &error, sizeof(error)) < 0)
+		_exit(126);
+	_exit(127);
+}
+
+static int job_plan(struct plan *p, const struct frame *f)
+{
+	static char text[WIRE_MAX + 2 * ARGS_MAX + 16];
+	static char *usual[] = { "PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/tmp", "TERM=dumb" };
+	struct cursor c = { f->data, f->data + f->len, 0 };
+	char *at = text, *end = text + sizeof(text);
+	unsigned int n;
+
+	p->flags = take32(&c);
+	p->head = take32(&c);
+	p->tail = take32(&c);
+	p->uid = take32(&c);
+	p->gid = take32(&c);
+	p->rows = take16(&c);
+	p->cols = take16(&c);
+	p->cwd = take_string(&c, &at, end);
+	n = take16(&c);
+	if (n < 1 || n > ARGS_MAX)
+		return -1;
+	for (unsigned int i = 0; i < n; i++)
+		p->argv[i] = take_string(&c, &at, end);
+	p->argv[n] = NULL;
+	n = take16(&c);
+	if (n > ARGS_MAX)
+		return -1;
+	for (unsigned int i = 0; i < n; i++)
+		p->env[i] = take_string(&c, &at, end);
+	p->env[n] = NULL;
+	if (n == 0)
+		memcpy(p->env, usual, sizeof(usual)), p->env[3] = NULL;
+	return c.bad ? -1 : 0;
+}
+
+/* Opens a terminal pair; the child's end comes back, the agent's in *ours. */
+static int open_terminal(const struct plan *p, int *ours)
+{
+	struct winsize size = { .ws_row = p->rows, .ws_col = p->cols };
+	int fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	char *name;
+
+	if (fd < 0)
+		return -1;
+	name = grantpt(fd) == 0 && unlockpt(fd) == 0 ? ptsname(fd) : NULL;
+	*ours = fd;
+	ioctl(fd, TIOCSWINSZ, &size);
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	return name ? open(name, O_RDWR | O_NOCTTY | O_CLOEXEC) : -1;
+}
+
+static void job_start(const struct frame *f)
+{
+	static struct plan plan;
+	int out[2] = { -1, -1 }, err[2] = { -1, -1 }, in[2] = { -1, -1 }, report[2];
+	int error = 0;
+
+	if (job.active) {
+		wire_error(f->seq, EBUSY, "a program runs already");
+		return;
+	}
+	if (job_plan(&plan, f) != 0) {
+		wire_error(f->seq, EINVAL, "RUN is malformed");
+		return;
+	}
+	if (!(plan.flags & RUN_KEEP_TMP))
+		fresh_tmp();
+	if (pipe2(report, O_CLOEXEC) != 0) {
+		wire_error(f->seq, errno, "pipe");
+		return;
+	}
+	if (plan.flags & RUN_PTY) {
+		in[0] = out[1] = err[1] = open_terminal(&plan, &in[1]);
+		out[0] = in[1];
+	} else if (pipe2(out, O_CLOEXEC) == 0 && pipe2(err, O_CLOEXEC) == 0) {
+		fcntl(out[0], F_SETFL, O_NONBLOCK);
+		fcntl(err[0], F_SETFL, O_NONBLOCK);
+		if (plan.flags & RUN_STDIN) {
+			if (pipe2(in, O_CLOEXEC) == 0)
+				fcntl(in[1], F_SETFL, O_NONBLOCK);
+		} else {
+			in[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		}
+	}
+	job.pid = -1;
+	if (out[1] < 0 || err[1] < 0) {
+		error = errno;
+	} else {
+		job.started = now_ns();
+		job.pid = fork();
+		if (job.pid == 0)
+			job_child(&plan, in[0], out[1], err[1], report[1]);
+		error = job.pid < 0 ? errno : 0;
+	}
+	close(report[1]);
+	close(in[0]);
+	if (!(plan.flags & RUN_PTY)) {
+		close(out[1]);
+		close(err[1]);
+	}
+	/* The pipe closes when the program has taken over, or brings what failed. */
+	if (!error && read(report[0], &error, sizeof(error)) != sizeof(error))
+		error = 0;
+	close(report[0]);
+	if (error) {
+		if (job.pid > 0)
+			waitpid(job.pid, NULL, 0);
+		close(out[0]);
+		close(err[0]);
+		if (in[1] >= 0 && in[1] != out[0])
+			close(in[1]);
+		wire_error(f->seq, error, plan.argv[0]);
+		return;
+	}
+	job.active = 1;
+	job.killed = job.ended = 0;
+	job.leftovers = 0;
+	job.seq = f->seq;
+	job.in = in[1];
+	stream_start(&job.out, out[0], plan.head, plan.tail);
+	stream_start(&job.err, err[0], plan.head, plan.tail);
+	put32(wire_payload(), job.pid);
+	wire_send(STARTED, job.seq, 4);
+}
+
+/* Takes the status of every process that ended; 0 when no child is left at all. */
+static int job_reap(void)
+{
+	struct rusage usage;
+	int status;
+	pid_t pid;
+
+	while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
+		if (job.active && pid == job.pid) {
+			job.ended = 1;
+			job.status = status;
+			job.usage = usage;
+		} else if (job.active && job.ended) {
+			job.leftovers++;
+		}
+	}
+	return pid == 0;
+}
+
+static uint64_t microseconds(struct timeval t)
+{
+	return t.tv_sec * 1000000ull + t.tv_usec;
+}
+
+/* The program has ended: kill what it left, send what it wrote, report. */
+static void job_finish(void)
+{
+	struct timespec nap = { .tv_nsec = 1000000 };
+	uint64_t wall = now_ns() - job.started, until = now_ns() + STUCK_NS;
+	uint32_t stuck = 0;
+	uint8_t *p;
+
+	/*
+	 * Process 1 itself is not signalled by this (kill(2)), and whoever loses
+	 * its parent becomes our child: no child means that nobody is left.
+	 */
+	for (;;) {
+		kill(-1, SIGKILL);
+		if (!job_reap())
+			break;
+		if (now_ns() > until) {
+			stuck = 1;
+			break;
+		}
+		nanosleep(&nap, NULL);
+		/* A writer that dies may be waiting for room. */
+		stream_read(&job.out);
+		if (job.err.fd >= 0)
+			stream_read(&job.err);
+	}
+	while (stream_read(&job.out) > 0)
+		;
+	while (job.err.fd >= 0 && stream_read(&job.err) > 0)
+		;
+	if (job.in >= 0 && job.in != job.out.fd)
+		close(job.in);
+	job.in = -1;
+	stream_end(&job.out);
+	stream_end(&job.err);
+	p = wire_payload();
+	p = put32(put32(p, job.status), job.killed);
+	p = put64(put64(p, microseconds(job.usage.ru_utime)), microseconds(job.usage.ru_stime));
+	p = put64(put64(p, job.usage.ru_maxrss), wall);
+	p = put64(put64(p, job.out.total), job.err.total);
+	p = put32(put32(p, job.leftovers), stuck);
+	job.active = 0;
+	wire_send(EXITED, job.seq, p - wire_payload());
+}
+
+static void job_input(const struct frame *f)
+{
+	const uint8_t *p = f->data;
+	size_t n = f->len;
+
+	if (!job.active || job.in < 0)
+		return;
+	if (n == 0 && job.in != job.out.fd) {
+		close(job.in);
+		job.in = -1;
+	}
+	while (n) {
+		ssize_t w = write(job.in, p, n);
+
+		if (w <= 0)
+			break; /* the program does not read: what it does not take is lost */
+		p += w;
+		n -= w;
+	}
+}
+
+#endif
