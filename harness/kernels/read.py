@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Makes a :class:`Kernel` of an image: everything is read from the kernel, nothing from its name.
+
+What was read is kept in the cache, since unpacking a kernel takes half a second: a second run
+only looks whether the image is still the same file.
+"""
+
+import json
+import re
+from pathlib import Path
+
+from harness.cache import cache_root, digest, file_digest, locked, replacing
+from harness.errors import KernelError
+from harness.kernels.image import ImageFacts, read_image
+from harness.kernels.kconfig import config_version, parse_kconfig
+from harness.kernels.kernel import Arch, Kconfig, Kernel
+
+FORMAT = 1
+
+
+def read_kernel(
+    image: Path, *, spec: str, name: str, config: Path | None = None, modules: Path | None = None
+) -> Kernel:
+    """Reads what a kernel says of itself.
+
+    The configuration is the file given, else one beside the image that is for this version
+    (``config-<release>``, ``.config``), else the one built in (IKCONFIG), else not known.
+
+    Args:
+        image: bzImage, vmlinux or Image.
+        spec: how the user named it.
+        name: short name for node ids.
+        config: its configuration, where that is known.
+        modules: folder that holds ``lib/modules/<release>``.
+
+    Raises:
+        KernelError: not a kernel, or not readable.
+    """
+    try:
+        about = image.stat()
+    except OSError as error:
+        raise KernelError(f"cannot read {image}: {error.strerror}") from error
+    identity = digest(
+        f"{FORMAT} {about.st_size} {about.st_mtime_ns} {about.st_ino} {about.st_dev}",
+        str(image.resolve()),
+    )[:32]
+    record = cache_root() / "kernels" / "read" / f"{identity}.json"
+    known = _load(record)
+    if known is None:
+        with locked(record):
+            known = _load(record) or _read(image, record)
+    boot = Path(known["boot"])
+    return Kernel(
+        spec=spec,
+        name=name,
+        image=image,
+        boot=boot,
+        release=known["release"],
+        version=version_numbers(known["release"]),
+        arch=Arch(known["arch"]),
+        config=_config(image, known["release"], known["config"], config),
+        sha256=known["sha256"],
+        modules=modules,
+    )
+
+
+def version_numbers(release: str) -> tuple[int, int, int]:
+    """The numbers that a release starts with: ``6.12.117+deb12`` is (6, 12, 117)."""
+    found = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", release)
+    if found is None:
+        raise KernelError(f"{release!r} is no kernel release")
+    return int(found[1]), int(found[2]), int(found[3] or 0)
+
+
+def _read(image: Path, record: Path) -> dict[str, str]:
+    facts = read_image(image)
+    sha256 = file_digest(image)
+    known = {
+        "arch": facts.arch.value,
+        "release": facts.release,
+        "boot": str(_boot_file(image, facts, sha256)),
+        "config": facts.config,
+        "sha256": sha256,
+    }
+    with replacing(record) as temporary:
+        temporary.write_text(json.dumps(known))
+    return known
+
+
+def _boot_file(image: Path, facts: ImageFacts, sha256: str) -> Path:
+    """The uncompressed kernel when QEMU can start it: it skips the decompressor in the guest."""
+    if facts.vmlinux is None or not facts.pvh:
+        return image.resolve()
+    target = cache_root() / "kernels" / "vmlinux" / sha256[:32]
+    if not target.exists():
+        with replacing(target) as temporary:
+            temporary.write_bytes(facts.vmlinux)
+    return target
+
+
+def _load(record: Path) -> dict[str, str] | None:
+    try:
+        known: dict[str, str] = json.loads(record.read_text())
+        keys = ("arch", "release", "boot", "config", "sha256")
+        if all(isinstance(known[key], str) for key in keys) and Path(known["boot"]).exists():
+            return known
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return None
+
+
+def _config(image: Path, release: str, built_in: str, given: Path | None) -> Kconfig:
+    candidates = (
+        [given] if given else [image.parent / f"config-{release}", image.parent / ".config"]
+    )
+    for path in candidates:
+        try:
+            text = path.read_text("utf-8", "replace")
+        except OSError as error:
+            if given:
+                raise KernelError(f"cannot read {path}: {error.strerror}") from error
+            continue
+        # A configuration that lies there by chance is worse than none.
+        version = config_version(text)
+        if given or (version and version_numbers(version) == version_numbers(release)):
+            return parse_kconfig(text)
+        if path.name == f"config-{release}":
+            return parse_kconfig(text)
+    return parse_kconfig(built_in)

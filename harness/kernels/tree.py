@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A kernel tree that was built: the image, the configuration, where make leaves them."""
+
+from pathlib import Path
+
+from harness.errors import KernelError
+from harness.kernels.kernel import Kernel
+from harness.kernels.read import read_kernel
+
+IMAGES = ("arch/x86/boot/bzImage", "arch/arm64/boot/Image", "vmlinux")
+
+
+def tree_kernel(folder: Path, *, spec: str, name: str) -> Kernel:
+    """The kernel that was built in ``folder``, a source tree or an output folder (``O=``).
+
+    Raises:
+        KernelError: it is no kernel tree, or nothing was built in it.
+    """
+    for relative in IMAGES:
+        if (folder / relative).is_file():
+            config = folder / ".config"
+            return read_kernel(
+                folder / relative,
+                spec=spec,
+                name=name,
+                config=config if config.is_file() else None,
+            )
+    if (folder / "Kconfig").is_file() or (folder / ".config").is_file():
+        raise KernelError(f"no kernel was built in {folder}", f"make -C {folder} bzImage")
+    raise KernelError(f"{folder} is no kernel tree", "give a built tree, or a kernel image")
