@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Compiling C on the host into static programs, once per content.
 
-The key of a program is its preprocessed text, its flags and the compiler's version, so a change in
-a header is noticed and a touched file is not.
+A program's key is made of the source and every header that the compiler read for it, the flags,
+and the compiler's version. Which headers those are is remembered, so that a second run reads a few
+small files and starts no compiler at all.
 """
 
+import json
 import os
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from harness.cache import cache_root, digest, locked, replacing
+from harness.cache import cache_root, digest, locked, private_folder, replacing
 from harness.errors import HostError, UsageError
 
-WARNINGS = ("-Wall", "-Wextra", "-Werror")
+FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra", "-Werror")
+LINK = ("-static", "-pthread")
 COMPILE_TIMEOUT_S = 300.0
 
 
@@ -25,7 +29,7 @@ class Compiler:
 
     Attributes:
         path: the executable.
-        version: first line of ``--version``; part of every program's key.
+        version: first line of ``--version`` and the file's identity; part of every key.
     """
 
     path: str
@@ -37,17 +41,14 @@ def find_compiler(name: str | None = None) -> Compiler:
     """The compiler named, else ``$CC``, else ``gcc`` or ``cc``.
 
     Raises:
-        HostError: there is none, or it does not run.
+        HostError: there is none.
     """
     wanted = [name] if name else [os.environ.get("CC") or "gcc", "cc"]
     for candidate in wanted:
         path = shutil.which(candidate)
         if path:
-            done = subprocess.run(
-                [path, "--version"], capture_output=True, text=True, check=False, timeout=30
-            )
-            if done.returncode == 0:
-                return Compiler(path, done.stdout.partition("\n")[0])
+            about = Path(path).resolve().stat()
+            return Compiler(path, f"{about.st_size} {about.st_mtime_ns}")
     raise HostError(
         f"no C compiler ({' or '.join(wanted)})", "apt-get install gcc libc6-dev, or set CC"
     )
@@ -73,29 +74,64 @@ def compile_program(
         HostError: no compiler.
     """
     cc = compiler or find_compiler()
-    options = [
-        *("-std=gnu11", "-O2", "-g", *WARNINGS),
-        *(f"-I{folder}" for folder in include),
-        *flags,
-    ]
-    text = _run([cc.path, *options, "-E", "-P", str(source)], source)
-    # __FILE__ ends up in the program but not in the text of -P: the path is part of the key.
-    key = digest(text, cc.version, cc.path, "\0".join(flags), str(source))
-    target = cache_root() / "programs" / key[:32] / source.stem
-    if target.exists():
-        return target
-    with locked(target.parent):
-        if not target.exists():
-            with replacing(target) as output:
-                _run(
-                    [cc.path, *options, "-static", "-pthread", "-o", str(output), str(source)],
-                    source,
-                )
-                output.chmod(0o755)
+    options = (*FLAGS, *(f"-I{folder}" for folder in include), *flags)
+    folder = private_folder(cache_root() / "programs")
+    # __FILE__ ends up in the program: the path is part of the key.
+    index = folder / f"{digest(str(source), cc.path, cc.version, *options)[:32]}.json"
+    program = _known(index)
+    if program is None:
+        with locked(index):
+            program = _known(index) or _compile(source, cc, options, folder, index)
+    return program
+
+
+def _compile(
+    source: Path, cc: Compiler, options: tuple[str, ...], folder: Path, index: Path
+) -> Path:
+    work = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
+    try:
+        output, depends = work / source.stem, work / "depends"
+        command = [cc.path, *options, *LINK, "-MD", "-MF", str(depends)]
+        _run([*command, "-o", str(output), str(source)], source)
+        listed = depends.read_text().replace("\\\n", " ").partition(": ")[2].split()
+        headers = sorted({str(Path(name).absolute()) for name in listed})
+        key = digest(str(source), cc.version, *options, *map(_content_key, headers))[:32]
+        target = private_folder(folder / key) / source.stem
+        output.replace(target)
+    except OSError as error:
+        raise HostError(f"cannot store {source.name}, compiled: {error.strerror}") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    record = {
+        "program": str(target),
+        "inputs": {name: _content_key(name) for name in headers},
+    }
+    with replacing(index) as temporary:
+        temporary.write_text(json.dumps(record))
     return target
 
 
-def _run(command: list[str], source: Path) -> bytes:
+def _known(index: Path) -> Path | None:
+    """The program that the record names, if nothing that it was made of has changed."""
+    try:
+        record = json.loads(index.read_text())
+        program = Path(record["program"])
+        same = all(_content_key(name) == key for name, key in record["inputs"].items())
+        return program if same and program.exists() else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _content_key(name: str) -> str:
+    """Of a system header its size and time, of others the content: a checkout changes times."""
+    path = Path(name)
+    if name.startswith("/usr/"):
+        about = path.stat()
+        return f"{about.st_size} {about.st_mtime_ns}"
+    return digest(path.read_bytes())
+
+
+def _run(command: list[str], source: Path) -> None:
     try:
         done = subprocess.run(command, capture_output=True, check=False, timeout=COMPILE_TIMEOUT_S)
     except subprocess.TimeoutExpired as error:
@@ -104,4 +140,3 @@ def _run(command: list[str], source: Path) -> bytes:
         words = done.stderr.decode("utf-8", "replace")
         first = next((line for line in words.splitlines() if "error" in line), words[:200])
         raise UsageError(f"{source} does not compile", first.strip(), words)
-    return done.stdout

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From C sources to cases."""
+
+from pathlib import Path
+
+from harness.cases.case import Case
+from harness.cases.elf import read_records
+from harness.errors import UsageError
+from harness.resources import resource
+from harness.toolchain import compile_program
+
+
+def is_case_source(path: Path) -> bool:
+    """True for a C file that includes kcase.h, or a header beside it that may."""
+    if path.suffix != ".c":
+        return False
+    try:
+        return "KCASE_MAIN" in path.read_text("utf-8", "replace")
+    except OSError:
+        return False
+
+
+def find_sources(path: Path) -> list[Path]:
+    """The case sources at or below ``path``, in order.
+
+    Raises:
+        UsageError: there is no such path.
+    """
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise UsageError(f"no cases at {path}", "give a C file or a folder")
+    return sorted(p for p in path.rglob("*.c") if is_case_source(p))
+
+
+def load(source: Path, root: Path) -> list[Case]:
+    """Compiles a source and reads its cases.
+
+    Args:
+        source: the C file.
+        root: folder that names of cases are relative to, where the source lies below it.
+
+    Raises:
+        UsageError: it does not compile, or its records are malformed.
+        HostError: no compiler.
+    """
+    source = source.absolute()
+    program = compile_program(source, include=(resource("cases/include"), source.parent))
+    shown = source.relative_to(root) if source.is_relative_to(root) else source
+    return [
+        Case(
+            source=shown,
+            name=record.name,
+            line=record.line,
+            program=program,
+            needs=record.needs,
+            timeout_s=record.timeout_s,
+            description=record.description,
+            classname=classname(source),
+        )
+        for record in read_records(program)
+    ]
+
+
+def classname(source: Path) -> str:
+    """``.../cases/pidfd/open.c`` is ``pidfd.open``: the folders below ``cases``, else the last."""
+    parts = [*source.absolute().parts[1:-1], source.stem]
+    below = len(parts) - parts[::-1].index("cases") if "cases" in parts[:-1] else len(parts) - 2
+    return ".".join(part.replace(".", "_") for part in parts[max(0, below) :])
