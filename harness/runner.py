@@ -116,6 +116,7 @@ class KernelRunner:
         self._note = note
         self._isolation = settings.isolation
         self._prepared: AccelChoice | None = None
+        self._broken: KharnessError | None = None
         self._initramfs: Path | None = None
         self._preparing = asyncio.Lock()
         self._templates: dict[Shape, Template] = {}
@@ -172,6 +173,8 @@ class KernelRunner:
         reason = unmet(case.needs, self.kernel)
         if reason:
             return replace(base, outcome=Outcome.SKIP, message=reason)
+        if self._broken:
+            return replace(base, message=self._broken.what, detail="(as for the case before)")
         try:
             choice = await self.prepare()
             base = replace(base, accel=choice.accel.value)
@@ -179,6 +182,9 @@ class KernelRunner:
                 base = replace(base, extra={"accel_reason": choice.reason})
             result = await self._in_a_guest(case, base)
         except KharnessError as error:
+            # A kernel that does not come up once is not booted again for every case.
+            if not isinstance(error, GuestError):
+                self._broken = error
             detail = "\n".join(part for part in (error.hint, error.detail) if part)
             result = replace(base, message=error.what, detail=detail)
         return replace(result, duration_s=round(time.monotonic() - start, 6))

@@ -6,7 +6,6 @@
  * It needs nothing of the kernel that a case might be testing: no /proc, no
  * network, no disk, and no memory beyond what it starts with.
  */
-#define _GNU_SOURCE
 #include <linux/random.h>
 #include <sys/mman.h>
 #include <sys/reboot.h>
