@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The command line: parses, calls, prints; decides nothing."""
+
+import json
+import sys
+import traceback
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness import __version__
+from harness.cases.discover import find_sources, load
+from harness.config import load_settings
+from harness.doctor import examine
+from harness.errors import ExitCode, KharnessError
+from harness.kernels.debian import fetched
+from harness.kernels.spec import resolve
+from harness.plugin import RUN_KEY, Reporting
+from harness.shell import shell as open_shell
+
+DEBUG = "kharness.debug"
+
+
+def _reported(command: Callable[..., Any]) -> Callable[..., Any]:
+    """An error of the user's or the host's is one line, and the evidence below it."""
+
+    @wraps(command)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except KharnessError as error:
+            _print_error(error)
+            sys.exit(error.exit_code)
+
+    return wrapper
+
+
+def _print_error(error: KharnessError) -> None:
+    context = click.get_current_context(silent=True)
+    if context is not None and context.find_root().meta.get(DEBUG):
+        traceback.print_exc()
+    click.echo(f"kharness: {error}", err=True)
+    if error.detail:
+        click.echo(error.detail, err=True)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+@click.option("--debug", is_flag=True, help="Show a traceback with every error.")
+@click.pass_context
+def main(context: click.Context, debug: bool) -> None:
+    """Boots guest kernels in QEMU, runs test cases in them, writes JUnit.
+
+    Example: kharness run --kernel debian:6.12 cases/pidfd/open.c
+    """
+    context.meta[DEBUG] = debug
+
+
+@main.command()
+@click.argument("nodes", nargs=-1, metavar="[PATH | NODE ID]...")
+@click.option("--kernel", multiple=True, metavar="SPEC", help="Kernel to run on; repeatable.")
+@click.option("-k", "keyword", metavar="EXPR", help="Only cases whose name matches (as in pytest).")
+@click.option("-n", "jobs", default="auto", metavar="N|auto", help="Guests at a time.")
+@click.option("--accel", type=click.Choice(["auto", "kvm", "tcg"]), help="Accelerator.")
+@click.option(
+    "--isolate",
+    type=click.Choice(["fork", "boot", "shared"]),
+    help="What a case shares with those before it.",
+)
+@click.option("--timeout", type=click.FloatRange(min=0.1), metavar="S", help="Limit of a case.")
+@click.option("--junit", type=click.Path(dir_okay=False), help="Write JUnit here as well.")
+@click.option("--run-dir", type=click.Path(file_okay=False), help="Run folder, new or empty.")
+@click.option("--config", type=click.Path(dir_okay=False), help="harness.toml to use.")
+@click.option("-x", "--exitfirst", is_flag=True, help="Stop at the first case that fails.")
+@click.option("--lf", "last_failed", is_flag=True, help="Only cases that failed last time.")
+@click.option("-q", "--quiet", is_flag=True, help="Print failures and the verdict only.")
+@click.option("-v", "--verbose", is_flag=True, help="Print a line for each case.")
+@_reported
+def run(nodes: tuple[str, ...], **options: Any) -> None:
+    """Runs cases and writes a run folder with journal, consoles and junit.xml.
+
+    Exit codes: 0 all passed, 1 a case failed, crashed or timed out, 2 interrupted, 3 the host or a
+    kernel could not do its part, 4 wrong usage, 5 no case was selected.
+
+    \b
+    Examples:
+      kharness run
+      kharness run --kernel ~/linux cases/pidfd -k recycled
+      kharness run 'cases/pidfd/open.c::rejects_pid_zero'
+    """
+    config = Path(options["config"]).absolute() if options["config"] else None
+    settings = load_settings(config, Path.cwd())
+    ui = "quiet" if options["quiet"] else "verbose" if options["verbose"] else "normal"
+    arguments = [*(nodes or settings.run.cases), f"--kharness-ui={ui}", "-p", "no:cacheprovider"]
+    if options["last_failed"]:
+        arguments[-2:] = ["--lf"]
+    for spec in options["kernel"]:
+        arguments.append(f"--kernel={spec}")
+    named = {
+        "keyword": "-k",
+        "accel": "--accel",
+        "isolate": "--isolate",
+        "timeout": "--case-timeout",
+        "jobs": "--jobs",
+        "junit": "--junit",
+        "run_dir": "--run-dir",
+    }
+    for name, option in named.items():
+        if options[name] is not None:
+            arguments += [option, str(options[name])]
+    if config:
+        arguments.append(f"--kharness-config={config}")
+    if options["exitfirst"]:
+        arguments.append("-x")
+    sys.exit(_run_pytest(arguments))
+
+
+class _Watch:
+    """Looks at the session's end from outside."""
+
+    def __init__(self) -> None:
+        self.config: pytest.Config | None = None
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        self.config = config
+
+
+def _run_pytest(arguments: list[str]) -> int:
+    watch = _Watch()
+    status = int(pytest.main(arguments, plugins=[watch]))
+    if watch.config is None:
+        return ExitCode.USAGE
+    run = watch.config.stash.get(RUN_KEY, None)
+    reporting = watch.config.pluginmanager.get_plugin("kharness-reporting")
+    if run is None or not isinstance(reporting, Reporting):
+        return ExitCode.USAGE
+    if run.problem is not None:
+        _print_error(run.problem)
+        return run.problem.exit_code
+    known = {
+        pytest.ExitCode.INTERRUPTED: ExitCode.INTERRUPTED,
+        pytest.ExitCode.INTERNAL_ERROR: ExitCode.HOST,
+        pytest.ExitCode.USAGE_ERROR: ExitCode.USAGE,
+        pytest.ExitCode.NO_TESTS_COLLECTED: ExitCode.NO_CASES,
+    }
+    if pytest.ExitCode(status) in known:
+        code = known[pytest.ExitCode(status)]
+        if code is ExitCode.NO_CASES:
+            click.echo("kharness: no case was selected", err=True)
+        return code
+    if reporting.exit_code is None:
+        return status
+    return reporting.exit_code
+
+
+@main.command()
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@_reported
+def cases(paths: tuple[str, ...], as_json: bool) -> None:
+    """Lists cases with what they need. Example: kharness cases cases/pidfd"""
+    settings = load_settings(None, Path.cwd())
+    found = [
+        case
+        for path in paths or settings.run.cases
+        for source in find_sources(Path(path))
+        for case in load(source, Path.cwd())
+    ]
+    if as_json:
+        rows = [
+            {
+                "case": c.node,
+                "classname": c.classname,
+                "line": c.line,
+                "description": c.description,
+                "kernel": ".".join(map(str, c.needs.kernel)) if c.needs.kernel else None,
+                "config": list(c.needs.config),
+                "probes": [name for name, _ in c.needs.probes],
+                "root": c.needs.root,
+                "cpus": c.needs.cpus,
+                "timeout_s": c.timeout_s,
+            }
+            for c in found
+        ]
+        click.echo(json.dumps(rows, indent=1))
+        return
+    for c in found:
+        click.echo(f"{c.node}  {c.description}".rstrip())
+
+
+@main.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_context
+@_reported
+def kernels(context: click.Context, as_json: bool) -> None:
+    """Lists the kernels of harness.toml and those in the cache. Example: kharness kernels"""
+    if context.invoked_subcommand:
+        return
+    settings = load_settings(None, Path.cwd())
+    rows = []
+    for spec in settings.run.kernels:
+        source, _, series = spec.partition(":")
+        here = fetched(series) if source == "debian" else []
+        rows.append({"spec": spec, "in_cache": here[-1] if here else None})
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    for row in rows:
+        state = row["in_cache"] or "not fetched: kharness kernels fetch " + str(row["spec"])
+        click.echo(f"{row['spec']:16} {state}")
+
+
+@kernels.command()
+@click.argument("spec")
+@_reported
+def fetch(spec: str) -> None:
+    """Fetches a kernel into the cache. Example: kharness kernels fetch debian:6.12"""
+    kernel = resolve(spec)
+    click.echo(f"{kernel.spec}: {kernel.release} ({kernel.arch.value}), {kernel.image}")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--kernel", default="debian:6.12", metavar="SPEC", help="Kernel of the guest tried.")
+@_reported
+def doctor(as_json: bool, kernel: str) -> None:
+    """Looks at the host and says for each gap what to do. Exits 3 when there is one."""
+    findings = examine(kernel)
+    if as_json:
+        click.echo(json.dumps([f.to_json() for f in findings], indent=1))
+    else:
+        table = Table(show_edge=False, pad_edge=False, show_header=False)
+        for f in findings:
+            style = {"ok": "green", "note": "yellow", "gap": "bold red"}[f.state]
+            words = f.says + (f"; {f.todo}" if f.todo else "")
+            table.add_row(Text(f.state, style=style), Text(f.name), Text(words))
+        Console(highlight=False).print(table)
+    if any(f.state == "gap" for f in findings):
+        sys.exit(ExitCode.HOST)
+
+
+@main.command()
+@click.option("--kernel", default="debian:6.12", metavar="SPEC", help="Kernel to boot.")
+@click.option("--accel", type=click.Choice(["auto", "kvm", "tcg"]), default="auto")
+@click.option("--fork", is_flag=True, help="In a fork of the saved template: no boot.")
+@_reported
+def shell(kernel: str, accel: str, fork: bool) -> None:
+    """Opens a shell in a guest; all cases of harness.toml lie in /case. Ends with `exit`."""
+    settings = load_settings(None, Path.cwd())
+    found = [
+        case
+        for path in settings.run.cases
+        if Path(path).exists()
+        for source in find_sources(Path(path))
+        for case in load(source, Path.cwd())
+    ]
+    sys.exit(open_shell(resolve(kernel), found, accel=accel, fork=fork))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A shell inside a guest, on the user's terminal, which is left as it was."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import termios
+import tty
+from collections.abc import Iterator, Sequence
+
+from harness.cases.case import Case
+from harness.errors import HostError
+from harness.host import find_busybox, find_qemu
+from harness.kernels.kernel import Kernel
+from harness.runner import guest_path, store_initramfs
+from harness.vm.accel import choose_accel
+from harness.vm.agent import Agent
+from harness.vm.console import Console
+from harness.vm.guest import Guest
+from harness.vm.loop import VmLoop
+from harness.vm.protocol import Run, RunFlags
+from harness.vm.qemu import Accel, Launch, channel_for
+from harness.vm.template import obtain_template, template_in_use, template_key
+
+
+def shell(kernel: Kernel, cases: Sequence[Case], *, accel: str, fork: bool) -> int:
+    """Boots or forks a guest and runs busybox's shell in it.
+
+    Args:
+        kernel: what to boot.
+        cases: their programs are in ``/case``.
+        accel: ``auto``, ``kvm`` or ``tcg``.
+        fork: from the template instead of a boot.
+
+    Returns:
+        The shell's exit status.
+
+    Raises:
+        HostError: no static busybox, or no QEMU.
+        KernelError: the kernel does not come up.
+    """
+    busybox = find_busybox()
+    if busybox is None:
+        raise HostError("no static busybox for the guest's shell", "apt-get install busybox-static")
+    programs = {guest_path(case): case.program for case in cases}
+    initramfs = store_initramfs(programs, busybox=busybox)
+    launch = Launch(kernel, initramfs, Accel.TCG, channel_for(kernel))
+    with VmLoop() as loop, _raw_terminal():
+        return loop.run(_session(launch, accel, fork=fork))
+
+
+async def _session(launch: Launch, accel: str, *, fork: bool) -> int:
+    qemu = find_qemu(launch.kernel.arch.value)
+    chosen = Accel(accel) if accel != "auto" else (await choose_accel(qemu, launch)).accel
+    launch = Launch(launch.kernel, launch.initramfs, chosen, launch.channel)
+    console = Console(None)
+    if fork:
+        with template_in_use(template_key(qemu, launch)):
+            template = await obtain_template(qemu, launch, console)
+            guest = await template.fork(console)
+    else:
+        guest = await Guest.boot(qemu.path, launch, console)
+    try:
+        return await _converse(guest.agent, sync=fork)
+    finally:
+        await guest.close()
+
+
+async def _converse(agent: Agent, *, sync: bool) -> int:
+    loop = asyncio.get_running_loop()
+    interactive = sys.stdin.isatty()
+    typed: asyncio.Queue[bytes] = asyncio.Queue()
+
+    def readable() -> None:
+        data = os.read(0, 4096)
+        typed.put_nowait(data)
+        if not data:
+            loop.remove_reader(0)
+
+    async def forward() -> None:
+        while True:
+            data = await typed.get()
+            # On a terminal the end of input is a character, Ctrl-D.
+            await agent.feed(data or (b"\x04" if interactive else b""))
+
+    flags = RunFlags.PTY if interactive else RunFlags.STDIN
+    size = os.get_terminal_size() if interactive else os.terminal_size((80, 24))
+    environment = ("PATH=/bin:/case", "HOME=/tmp", f"TERM={os.environ.get('TERM', 'dumb')}")
+    run = Run(
+        ("/bin/sh",),
+        env=environment,
+        flags=flags | RunFlags.WRITABLE_ROOT,
+        rows=size.lines,
+        cols=size.columns,
+        head=0xFFFFFFFF,
+    )
+    loop.add_reader(0, readable)
+    forwarding = asyncio.ensure_future(forward())
+    try:
+        report = await agent.run(run, timeout_s=None, on_output=_write, sync=sync)
+    finally:
+        loop.remove_reader(0)
+        forwarding.cancel()
+        await asyncio.gather(forwarding, return_exceptions=True)
+    status = report.exited.status
+    return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+
+
+def _write(data: bytes) -> None:
+    while data:
+        try:
+            data = data[os.write(1, data) :]
+        except BlockingIOError:
+            continue
+
+
+@contextlib.contextmanager
+def _raw_terminal() -> Iterator[None]:
+    """Hands every key to the guest; whatever happens, the terminal is as it was afterwards."""
+    if not sys.stdin.isatty():
+        yield
+        return
+    before = termios.tcgetattr(0)
+    tty.setraw(0)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTTOU])
+        termios.tcsetattr(0, termios.TCSADRAIN, before)
