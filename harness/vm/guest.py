@@ -158,6 +158,8 @@ def _boot_failure(machine: Machine, seen: Capture, how: str) -> KernelError | Ho
             "build VIRTIO_CONSOLE and VIRTIO_PCI, or SERIAL_8250 with two ports, into the kernel",
             tail,
         )
+    if "broke the protocol" in how:
+        return KernelError(f"{spec} boots, but its channel is of no use: {how}", "", tail)
     if machine.gone.is_set() and machine.returncode not in (0, None):
         return HostError(
             f"QEMU ended while {spec} booted ({machine.exit_words()})", detail=machine.stderr()
