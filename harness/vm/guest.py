@@ -139,7 +139,9 @@ async def _come_up(
         await asyncio.gather(hello, gone, return_exceptions=True)
 
 
-def _boot_failure(machine: Machine, seen: Capture, how: str) -> KernelError | HostError:
+def _boot_failure(  # noqa: PLR0911 - each way not to come up is one return
+    machine: Machine, seen: Capture, how: str
+) -> KernelError | HostError:
     """Says in which way a kernel did not come up; the console is the witness."""
     spec = machine.launch.kernel.spec
     text = seen.text().decode("utf-8", "replace")
