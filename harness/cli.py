@@ -265,5 +265,18 @@ def shell(kernel: str, accel: str, fork: bool) -> None:
     sys.exit(open_shell(resolve(kernel), found, accel=accel, fork=fork))
 
 
+def entry() -> None:
+    """The command ``kharness``: wrong usage is exit 4, an interrupt exit 2."""
+    try:
+        sys.exit(main.main(standalone_mode=False))
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(ExitCode.USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(ExitCode.INTERRUPTED)
+
+
 if __name__ == "__main__":
-    main()
+    entry()

@@ -49,6 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Reads the options; nothing is started before a case is collected."""
     config.addinivalue_line("markers", "guest: boots a real guest kernel")
@@ -76,6 +77,9 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from error
     config.stash[RUN_KEY] = run
     config.pluginmanager.register(Reporting(config, run), "kharness-reporting")
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if run.display and reporter is not None:
+        config.pluginmanager.unregister(reporter)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -169,6 +173,8 @@ def pytest_runtest_makereport(
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Kernel by kernel, in the order in which they were given."""
     run = config.stash[RUN_KEY]
+    if run.problem is not None or not any(isinstance(item, CaseItem) for item in items):
+        return
     order = {name: number for number, name in enumerate(k.name for k in run.kernels())}
     items.sort(key=lambda i: order.get(i.kernel, -1) if isinstance(i, CaseItem) else -1)
 
@@ -193,14 +199,6 @@ class Reporting:
         self._controller = not hasattr(config, "workerinput")
         self._interrupted = False
         self.exit_code: int | None = None
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionstart(self) -> None:
-        """Takes pytest's own display away where kharness has one."""
-        if self._run.display:
-            reporter = self._config.pluginmanager.get_plugin("terminalreporter")
-            if reporter is not None:
-                self._config.pluginmanager.unregister(reporter)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:

@@ -5,6 +5,7 @@ First ``{"kind": "run"}``, one ``{"kind": "kernel"}`` each, a ``{"kind": "result
 finished case, at last ``{"kind": "end"}``. A line is on disk before anybody is shown what it says.
 """
 
+import contextlib
 import json
 import os
 from dataclasses import asdict, dataclass, field
@@ -106,7 +107,8 @@ class JournalWriter:
             os.fdatasync(self._fd)
         except OSError as error:
             # Half a line would join with the next one.
-            os.ftruncate(self._fd, size)
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, size)
             raise HostError(
                 f"cannot write {self._path}: {error.strerror}",
                 "make room; what is in the journal is kept",

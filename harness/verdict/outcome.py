@@ -102,7 +102,7 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, as it goes into the journal and between xdist workers."""
-        return asdict(self)
+        return {**asdict(self), "outcome": self.outcome.value}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Result":

@@ -89,6 +89,13 @@ class _Request:
             self.done.set_result(frame)
 
 
+class _Synchronising(_Request):
+    def other(self, frame: Frame) -> None:
+        if frame.type is not Type.SYNCED:
+            super().other(frame)
+        self.finish(frame)
+
+
 class _Running(_Request):
     def __init__(
         self, seq: int, run: Run, on_output: Callable[[bytes], None] | None, *, synced: bool
@@ -221,6 +228,20 @@ class Agent:
         exited = Exited.decode(frame.payload)
         out, err = request.output[Type.STDOUT], request.output[Type.STDERR]
         return RunReport(exited, bytes(out), bytes(err), timed_out)
+
+    async def sync(self) -> None:
+        """Sets the guest's clock and feeds its random numbers.
+
+        Raises:
+            GuestError: the guest was lost, or does not answer.
+        """
+        request = _Synchronising(self._next_seq())
+        payload = protocol.sync(time.time_ns(), os.urandom(64))
+        await self._begin(request, protocol.encode(Frame(Type.SYNC, request.seq, payload)))
+        try:
+            await self._bounded(request)
+        finally:
+            self._request = None
 
     async def feed(self, data: bytes) -> None:
         """Standard input for the running program; an empty ``bytes`` is its end."""

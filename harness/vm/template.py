@@ -137,6 +137,8 @@ async def _make(
         memory = MemoryFile(folder / "ram", share=True)
         guest = await Guest.boot(qemu.path, replace(launch, memory=memory), console, limits)
         try:
+            # The first seed makes the kernel say "crng init done": here, and not in every fork.
+            await guest.agent.sync()
             await _wait_idle(guest.machine)
             await _save(guest.machine, folder / "state")
             channel = guest.agent.channel
