@@ -157,7 +157,7 @@ def test_junit_says_the_same(whole: tuple[subprocess.CompletedProcess[str], Path
         assert case.classname == "try.all"
     bad = {Outcome.SKIP: "Skipped", Outcome.PASS: "pass", Outcome.ERROR: "Error"}
     assert told == {name: bad.get(outcome, "Failure") for name, outcome in EXPECTED.items()}
-    properties = {p.name: p.value for p in suite.properties()}
+    properties = {p.name: p.value for p in suite.properties()}  # type: ignore[no-untyped-call]
     assert properties["kernel.release"].startswith("6.12.")
     assert properties["accelerator"] == "tcg"
     assert properties["kernel.spec"] == "debian:6.12"
