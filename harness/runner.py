@@ -26,7 +26,7 @@ from harness.vm.agent import AgentRefusal, RunReport
 from harness.vm.console import Console
 from harness.vm.guest import BootLimits, Guest
 from harness.vm.initramfs import agent_initramfs
-from harness.vm.protocol import Run
+from harness.vm.protocol import Run, RunFlags
 from harness.vm.qemu import Accel, Launch, Shape, channel_for
 from harness.vm.template import (
     CannotFork,
@@ -285,7 +285,9 @@ class KernelRunner:
 
     async def _attempt(self, guest: Guest, case: Case, *, sync: bool) -> RunReport | Exception:
         timeout_s = case.timeout_s or self._settings.timeout_s
-        run = Run((guest_path(case), case.name))
+        dropped = self._isolation is not Isolation.SHARED
+        flags = RunFlags.DISPOSABLE if dropped else RunFlags.NONE
+        run = Run((guest_path(case), case.name), flags=flags)
         try:
             return await guest.agent.run(run, timeout_s=timeout_s, sync=sync)
         except AgentRefusal as refusal:

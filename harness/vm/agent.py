@@ -24,7 +24,8 @@ from harness.vm.protocol import (
 )
 from harness.vm.qemu import Channel
 
-KILL_GRACE_S = 10.0
+KILL_GRACE_S = 30.0
+"""How long a guest may take to end a case: a fork bomb has hundreds of processes to end."""
 TRANSFER_TIMEOUT_S = 60.0
 SLACK = 4096
 """Bytes of output on top of head and tail that are no breach: a frame may straddle the limit."""

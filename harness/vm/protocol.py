@@ -69,6 +69,8 @@ class RunFlags(IntFlag):
     """Keep /tmp as the last program left it instead of mounting a fresh one."""
     STDIN = 8
     """Standard input is a pipe fed by STDIN frames (an empty one closes it), else /dev/null."""
+    DISPOSABLE = 16
+    """The guest is dropped afterwards: no fresh /tmp, no mount namespace of the program's own."""
 
 
 @dataclass(frozen=True)

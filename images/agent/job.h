@@ -18,9 +18,10 @@
 #define RUN_WRITABLE_ROOT 2
 #define RUN_KEEP_TMP 4
 #define RUN_STDIN 8
+#define RUN_DISPOSABLE 16
 #define TAIL_MAX 65536
 #define CHUNK 16384
-#define STUCK_NS 2000000000ull
+#define STUCK_NS 5000000000ull	/* without any process that ends */
 #define ARGS_MAX 256
 
 /* One output stream: the first bytes go out at once, of the rest the last are kept. */
@@ -139,6 +140,7 @@ job_child(const struct plan *p, int in, int out, int err, int report)
 	int error;
 
 	setsid();
+	setpriority(PRIO_PROCESS, 0, 0);
 	for (int n = 1; n < NSIG; n++)
 		signal(n, SIG_DFL);
 	sigemptyset(&all);
@@ -153,8 +155,11 @@ job_child(const struct plan *p, int in, int out, int err, int report)
 	if (p->flags & RUN_PTY)
 		ioctl(0, TIOCSCTTY, 0);
 	setrlimit(RLIMIT_CORE, &none);
-	/* Mounts made by the program go with it, and what others see stays as it was. */
-	if (unshare(CLONE_NEWNS) == 0) {
+	/*
+	 * Mounts made by the program go with it, and what others see stays as
+	 * it was. In a guest that is dropped afterwards nobody else sees.
+	 */
+	if (p->flags & RUN_DISPOSABLE || unshare(CLONE_NEWNS) == 0) {
 		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
 		if (!(p->flags & RUN_WRITABLE_ROOT))
 			mount(NULL, "/", NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL);
@@ -235,7 +240,7 @@ static void job_start(const struct frame *f)
 		wire_error(f->seq, EINVAL, "RUN is malformed");
 		return;
 	}
-	if (!(plan.flags & RUN_KEEP_TMP))
+	if (!(plan.flags & (RUN_KEEP_TMP | RUN_DISPOSABLE)))
 		fresh_tmp();
 	if (pipe2(report, O_CLOEXEC) != 0) {
 		wire_error(f->seq, errno, "pipe");
@@ -322,9 +327,9 @@ static uint64_t microseconds(struct timeval t)
 /* The program has ended: kill what it left, send what it wrote, report. */
 static void job_finish(void)
 {
-	struct timespec nap = { .tv_nsec = 1000000 };
+	struct timespec nap = { .tv_nsec = 2000000 };
 	uint64_t wall = now_ns() - job.started, until = now_ns() + STUCK_NS;
-	uint32_t stuck = 0;
+	uint32_t stuck = 0, before = job.leftovers;
 	uint8_t *p;
 
 	/*
@@ -335,6 +340,10 @@ static void job_finish(void)
 		kill(-1, SIGKILL);
 		if (!job_reap())
 			break;
+		/* Hundreds may have to go; as long as some do, it goes on. */
+		if (job.leftovers != before)
+			until = now_ns() + STUCK_NS;
+		before = job.leftovers;
 		if (now_ns() > until) {
 			stuck = 1;
 			break;
