@@ -16,7 +16,7 @@ from harness.cache import cache_root, digest, locked, private_folder, replacing
 from harness.errors import HostError, KernelError
 from harness.host import Qemu, boot_id
 from harness.vm.console import Console
-from harness.vm.guest import BootLimits, Guest, NoProgress, kvm_unwell
+from harness.vm.guest import BootLimits, Guest, NoProgress, kvm_complaint
 from harness.vm.machine import Machine
 from harness.vm.qemu import Accel, Launch
 
@@ -80,7 +80,9 @@ async def _try_kvm(qemu: Qemu, launch: Launch, limits: BootLimits | None) -> Acc
     deadline = time.monotonic() + FIRST_BYTE_S
 
     def stuck(machine: Machine) -> bool:
-        return bool(kvm_unwell(machine)) or (console.total == 0 and time.monotonic() > deadline)
+        return bool(kvm_complaint(machine.stderr())) or (
+            console.total == 0 and time.monotonic() > deadline
+        )
 
     seen: list[Machine] = []
 
@@ -91,12 +93,12 @@ async def _try_kvm(qemu: Qemu, launch: Launch, limits: BootLimits | None) -> Acc
     try:
         guest = await Guest.boot(qemu.path, launch, console, limits, watch)
     except NoProgress:
-        why = kvm_unwell(seen[0]) if seen else ""
+        why = kvm_complaint(seen[0].stderr()) if seen else ""
         why = why or f"a guest printed nothing in {FIRST_BYTE_S:.0f} s"
         return AccelChoice(Accel.TCG, f"KVM does not run guests here: {why}")
     except HostError as error:
         lines = error.detail.splitlines()
-        why = lines[-1].strip() if lines else error.what
+        why = kvm_complaint(error.detail) or (lines[-1].strip() if lines else error.what)
         return AccelChoice(Accel.TCG, f"KVM does not run guests here: {why}")
     except KernelError as error:
         if console.total:

@@ -225,14 +225,11 @@ IGNORE_SHARED = {"capabilities": [{"capability": "x-ignore-shared", "state": Tru
 """Memory in a shared file is not copied into the migration stream (migration/ram.c)."""
 
 
-def kvm_unwell(machine: Machine) -> str:
-    """Why KVM does not run this guest, or an empty string.
+KVM_SIGNS = ("KVM internal error", "failed to set MSR", "emulation failure")
+"""QEMU's own words (accel/kvm/kvm-all.c, target/i386/kvm/kvm.c)."""
 
-    The words are QEMU's own (accel/kvm/kvm-all.c, target/i386/kvm/kvm.c).
-    """
-    words = machine.stderr()
-    for sign in ("KVM internal error", "failed to set MSR", "emulation failure"):
-        if sign in words:
-            line = next(line for line in words.splitlines() if sign in line)
-            return line.strip()
-    return ""
+
+def kvm_complaint(words: str) -> str:
+    """The line in which QEMU says that KVM does not run a guest, or an empty string."""
+    lines = (line.strip() for line in words.splitlines())
+    return next((line for line in lines if any(sign in line for sign in KVM_SIGNS)), "")
