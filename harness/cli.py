@@ -24,6 +24,7 @@ from harness.kernels.debian import fetched
 from harness.kernels.spec import resolve
 from harness.plugin import RUN_KEY, Reporting
 from harness.shell import shell as open_shell
+from harness.vm.shelf import prune_templates, saved_templates
 
 DEBUG = "kharness.debug"
 
@@ -225,6 +226,38 @@ def fetch(spec: str) -> None:
     """Fetches a kernel into the cache. Example: kharness kernels fetch debian:6.12"""
     kernel = resolve(spec)
     click.echo(f"{kernel.spec}: {kernel.release} ({kernel.arch.value}), {kernel.image}")
+
+
+@main.group()
+def cache() -> None:
+    """Saved templates: what there is, and making room. Example: kharness cache list"""
+
+
+@cache.command("list")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@_reported
+def cache_list(as_json: bool) -> None:
+    """Lists templates, least recently used first."""
+    found = saved_templates()
+    if as_json:
+        rows = [
+            {"key": t.key, "kernel": t.kernel, "size_mib": t.size_mib, "folder": str(t.folder)}
+            for t in found
+        ]
+        click.echo(json.dumps(rows, indent=1))
+        return
+    for t in found:
+        click.echo(f"{t.key}  {t.size_mib:5} MiB  {t.kernel}")
+    click.echo(f"{len(found)} templates, {sum(t.size_mib for t in found)} MiB")
+
+
+@cache.command()
+@click.option("--limit-mib", type=click.IntRange(min=0), default=0, help="What may stay.")
+@_reported
+def prune(limit_mib: int) -> None:
+    """Removes templates that no run uses, least recently used first."""
+    removed = prune_templates(limit_mib)
+    click.echo(f"{len(removed)} templates removed, {sum(t.size_mib for t in removed)} MiB")
 
 
 @main.command()

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from qemu.qmp import ExecuteError
 
-from harness.cache import cache_root, digest, private_folder
+from harness.cache import digest
 from harness.errors import HostError
 from harness.host import Qemu
 from harness.vm.console import Console
@@ -27,6 +27,7 @@ from harness.vm.guest import IGNORE_SHARED, BootLimits, Guest, restore
 from harness.vm.locks import Lock
 from harness.vm.machine import Machine
 from harness.vm.qemu import Channel, Descriptors, Launch, MemoryFile, command_line
+from harness.vm.shelf import lock_path, prune_templates, remove_template, root_for, roots
 
 FORMAT = 2
 IDLE_WINDOW_S = 0.05
@@ -35,7 +36,6 @@ IDLE_SHARE = 0.04
 IDLE_WINDOWS = 4
 IDLE_LIMIT_S = 30.0
 SAVE_LIMIT_S = 30.0
-SHM = Path("/dev/shm")
 ZEROS = bytes(256 * 1024)
 
 
@@ -90,7 +90,7 @@ def template_key(qemu: Qemu, launch: Launch) -> str:
 @contextmanager
 def template_in_use(key: str) -> Iterator[None]:
     """Keeps others from evicting the template while the block runs."""
-    with Lock(_lock_path(key, "use"), shared=True):
+    with Lock(lock_path(key, "use"), shared=True):
         yield
 
 
@@ -115,15 +115,17 @@ async def obtain_template(
     found = await asyncio.to_thread(_find, key, qemu, launch)
     if found:
         return found
-    lock = Lock(_lock_path(key, "build"), shared=False)
+    lock = Lock(lock_path(key, "build"), shared=False)
     await asyncio.to_thread(lock.acquire)
     try:
         found = await asyncio.to_thread(_find, key, qemu, launch)
         if found:
             return found
-        for root in _roots():
-            _remove_leftovers(root, key)  # of a builder that died, and what is damaged
-        return await _make(key, qemu, launch, console, limits)
+        for root in roots():
+            remove_template(root, key)  # of a builder that died, and what is damaged
+        made = await _make(key, qemu, launch, console, limits)
+        await asyncio.to_thread(prune_templates)
+        return made
     finally:
         lock.release()
 
@@ -131,7 +133,7 @@ async def obtain_template(
 async def _make(
     key: str, qemu: Qemu, launch: Launch, console: Console, limits: BootLimits | None
 ) -> Template:
-    root = _root_for(launch.shape.memory_mib)
+    root = root_for(launch.shape.memory_mib)
     folder = Path(tempfile.mkdtemp(prefix=f"{key}.new.", dir=root))
     try:
         memory = MemoryFile(folder / "ram", share=True)
@@ -214,7 +216,7 @@ async def _save(machine: Machine, target: Path) -> None:
 
 def _find(key: str, qemu: Qemu, launch: Launch) -> Template | None:
     """The template in the cache, if it is there and whole."""
-    for root in _roots():
+    for root in roots():
         folder = root / key
         if not folder.is_dir():
             continue
@@ -249,48 +251,3 @@ def _checksum(path: Path) -> list[int]:
                 crc = zlib.crc32(block, zlib.crc32(position.to_bytes(8, "little"), crc))
             position += len(ZEROS)
     return [size, crc]
-
-
-# Where templates lie
-
-
-def _roots() -> list[Path]:
-    roots = [private_folder(cache_root() / "templates")]
-    shm = _shm_root()
-    return [shm, *roots] if shm else roots
-
-
-def _shm_root() -> Path | None:
-    """A private folder in tmpfs that belongs to this cache, or None."""
-    name = f"kharness-{os.getuid()}-{digest(str(cache_root()))[:12]}"
-    folder = SHM / name
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        about = folder.lstat()
-    except OSError:
-        return None
-    mine = about.st_uid == os.getuid() and about.st_mode & 0o077 == 0
-    return folder if mine and folder.is_dir() and not folder.is_symlink() else None
-
-
-def _root_for(memory_mib: int) -> Path:
-    """tmpfs when it has four times the room, since others use it too; else the disk cache."""
-    shm = _shm_root()
-    if shm and shutil.disk_usage(shm).free > 4 * memory_mib * 1024 * 1024:
-        return shm
-    root = _roots()[-1]
-    if shutil.disk_usage(root).free < 2 * memory_mib * 1024 * 1024:
-        raise HostError(
-            f"no room for a template of {memory_mib} MiB in {root}", "kharness cache prune"
-        )
-    return root
-
-
-def _remove_leftovers(root: Path, key: str) -> None:
-    """Removes what is there of a template; the caller holds the lock."""
-    for folder in (*root.glob(f"{key}.new.*"), root / key):
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _lock_path(key: str, purpose: str) -> Path:
-    return private_folder(cache_root() / "templates") / f"{key}.{purpose}.lock"

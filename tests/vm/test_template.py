@@ -4,6 +4,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,8 @@ from harness.vm.console import Console
 from harness.vm.loop import VmLoop
 from harness.vm.protocol import Run
 from harness.vm.qemu import Launch
-from harness.vm.template import Template, obtain_template, template_key
+from harness.vm.shelf import prune_templates, roots, saved_templates
+from harness.vm.template import Template, obtain_template, template_in_use, template_key
 
 pytestmark = pytest.mark.guest
 
@@ -101,7 +103,7 @@ def test_a_truncated_template_is_noticed(
 ) -> None:
     key = template_key(qemu, template.launch)
     subprocess.run(["cp", "-r", "--sparse=always", template.folder, tmp_path / key], check=True)
-    monkeypatch.setattr(module, "_roots", lambda: [tmp_path])
+    monkeypatch.setattr(module, "roots", lambda: [tmp_path])
     assert module._find(key, qemu, template.launch) is not None
     victim = tmp_path / key / name
     os.truncate(victim, victim.stat().st_size * tenth // 10)
@@ -113,13 +115,32 @@ def test_a_flipped_byte_is_noticed(
 ) -> None:
     key = template_key(qemu, template.launch)
     subprocess.run(["cp", "-r", "--sparse=always", template.folder, tmp_path / key], check=True)
-    monkeypatch.setattr(module, "_roots", lambda: [tmp_path])
+    monkeypatch.setattr(module, "roots", lambda: [tmp_path])
     with (tmp_path / key / "ram").open("r+b") as ram:
         ram.seek(1 << 20)
         byte = ram.read(1)
         ram.seek(1 << 20)
         ram.write(bytes([byte[0] ^ 1]))
     assert module._find(key, qemu, template.launch) is None
+
+
+def test_what_is_in_use_is_not_evicted(
+    loop: VmLoop, qemu: Qemu, launch: Launch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KHARNESS_CACHE", str(tmp_path))
+    key = template_key(qemu, launch)
+    try:
+        with template_in_use(key):
+            made = loop.run(obtain_template(qemu, launch, Console(None)))
+            assert [t.key for t in saved_templates()] == [key]
+            assert prune_templates(0) == []
+            assert made.folder.exists()
+        assert prune_templates(10_000) == []
+        assert [t.key for t in prune_templates(0)] == [key]
+        assert not made.folder.exists()
+    finally:
+        for root in roots():
+            shutil.rmtree(root, ignore_errors=True)
 
 
 BUILDER = """
