@@ -198,7 +198,12 @@ class Reporting:
         self._run = run
         self._controller = not hasattr(config, "workerinput")
         self._interrupted = False
+        self._session: pytest.Session | None = None
         self.exit_code: int | None = None
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Keeps the session, to be able to stop it."""
+        self._session = session
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -212,9 +217,18 @@ class Reporting:
             return
         data = getattr(report, REPORT_ATTRIBUTE, None)
         if data is not None:
-            self._run.take(Result.from_json(data))
-        elif report.failed and "::" in report.nodeid and ".c::" in report.nodeid:
-            self._run.take(_lost(report))
+            self._take(Result.from_json(data))
+        elif report.failed and ".c::" in report.nodeid:
+            self._take(_lost(report))
+
+    def _take(self, result: Result) -> None:
+        try:
+            self._run.take(result)
+        except KharnessError as error:
+            # A result that cannot be kept: more of them would be lost in the same way.
+            self._run.problem = self._run.problem or error
+            if self._session is not None:
+                self._session.shouldstop = error.what
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Shows what could not be collected."""
@@ -233,8 +247,12 @@ class Reporting:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
         """Writes the reports."""
-        if self._controller:
+        if not self._controller:
+            return
+        try:
             self.exit_code = self._run.finish(interrupted=self._interrupted)
+        except KharnessError as error:
+            self._run.problem = self._run.problem or error
 
 
 def _lost(report: pytest.TestReport) -> Result:

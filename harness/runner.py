@@ -14,7 +14,7 @@ from pathlib import Path
 from harness.cache import cache_root, digest, locked, replacing
 from harness.cases.case import Case
 from harness.cases.needs import unmet
-from harness.errors import GuestError, KharnessError
+from harness.errors import GuestError, KernelError, KharnessError
 from harness.host import Qemu, find_busybox
 from harness.kernels.kernel import Kernel
 from harness.verdict.console import Severity, Splat, find_splats
@@ -137,7 +137,11 @@ class KernelRunner:
                 self._initramfs = await asyncio.to_thread(
                     store_initramfs, self._programs, busybox=find_busybox()
                 )
-                self._prepared = await self._choose()
+                try:
+                    self._prepared = await self._choose()
+                except KharnessError as error:
+                    self._broken = error
+                    raise
                 if self._prepared.reason:
                     self._note(f"{self.kernel.name}: using TCG; {self._prepared.reason}")
         return self._prepared
@@ -182,8 +186,7 @@ class KernelRunner:
                 base = replace(base, extra={"accel_reason": choice.reason})
             result = await self._in_a_guest(case, base)
         except KharnessError as error:
-            # A kernel that does not come up once is not booted again for every case.
-            if not isinstance(error, GuestError):
+            if isinstance(error, KernelError):
                 self._broken = error
             detail = "\n".join(part for part in (error.hint, error.detail) if part)
             result = replace(base, message=error.what, detail=detail)
@@ -229,6 +232,8 @@ class KernelRunner:
         async with lock:
             if self._isolation is not Isolation.FORK:
                 return None
+            if self._broken:
+                raise KernelError(self._broken.what, detail="(as for the case before)")
             if shape not in self._templates:
                 assert self._prepared is not None
                 launch = self._launch(shape, self._prepared.accel)
@@ -242,6 +247,10 @@ class KernelRunner:
                     self._note(f"{self.kernel.name}: booting for every case; no fork: {error}")
                     self._isolation = Isolation.BOOT
                     return None
+                except KharnessError as error:
+                    # A kernel that does not come up once is not booted again for every case.
+                    self._broken = error
+                    raise
             return self._templates[shape]
 
     async def _run_and_drop(self, guest: Guest, case: Case, base: Result, *, sync: bool) -> Result:

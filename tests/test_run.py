@@ -281,6 +281,48 @@ def test_kill_9_loses_no_result_and_no_guest_stays(project: Path) -> None:
     assert not any(is_qemu(pid) for pid in children)
 
 
+def test_full_disk_is_one_line_and_keeps_what_is_there(project: Path) -> None:
+    """A limit on file sizes fails writes in the middle of a line, as a full disk does."""
+    run = f"{sys.executable} -m harness.cli run --run-dir full -q -n 1"
+    done = subprocess.run(
+        ["bash", "-c", f"ulimit -f 4; exec {run}"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 3
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "cannot write" in done.stderr
+    journal = read_journal(project / "full" / "journal.jsonl")
+    assert journal.damaged == 0
+    assert journal.results
+    for result in journal.results:
+        assert result.outcome is EXPECTED[result.name]
+
+
+def test_silent_kernel_is_said_once(project: Path, tmp_path: Path) -> None:
+    image = tmp_path / "silent"
+    subprocess.run(
+        [
+            *("gcc", "-nostdlib", "-static", "-Wl,-Ttext=0x100000", "-Wl,-e,start"),
+            *("-Wl,--build-id=none", "-o", image, Path(__file__).parent / "data" / "silent.S"),
+        ],
+        check=True,
+    )
+    config = tmp_path / "harness.toml"
+    config.write_text('[run]\naccel = "tcg"\nboot_timeout_s = 8\n')
+    where = ("--kernel", str(image), "--config", str(config), "-k", "passes or fails or skips")
+    done = kharness(project, "run", *where, "--run-dir", str(tmp_path / "run"))
+    assert done.returncode == 3
+    kept = list(results(tmp_path / "run").values())
+    assert {r.outcome for r in kept} == {Outcome.ERROR}
+    assert all("printed nothing in its console" in r.message for r in kept)
+    assert sum("(as for the case before)" in r.detail for r in kept) == len(kept) - 1
+
+
 def guests_of(pid: int) -> list[int]:
     found = []
     for task in Path(f"/proc/{pid}/task").iterdir():
