@@ -5,15 +5,12 @@ Version numbers move with every security update, so none is pinned. The archive 
 day at most; without a network the newest kernel that was fetched before is used.
 """
 
-import functools
 import os
 import re
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from harness.cache import cache_root, locked, private_folder, replacing
@@ -78,10 +75,11 @@ def _fresh(stamp: Path, folder: Path) -> str | None:
 
 def _fetch_newest(series: str, folder: Path, stamp: Path) -> str:
     try:
-        with _apt() as apt:
-            package = _newest(apt, series)
-            if not (folder / package / "boot").is_dir():
-                _download(apt, package, folder)
+        try:
+            package = _fetch(_Apt(), series, folder)
+        except KernelError:
+            # The system's lists may be missing, old, or those of some of its sources only.
+            package = _fetch(_own_apt(), series, folder)
     except KernelError as error:
         before = fetched(series)
         if not before:
@@ -90,6 +88,13 @@ def _fetch_newest(series: str, folder: Path, stamp: Path) -> str:
         package = before[-1]
     with replacing(stamp) as temporary:
         temporary.write_text(package)
+    return package
+
+
+def _fetch(apt: "_Apt", series: str, folder: Path) -> str:
+    package = _newest(apt, series)
+    if not (folder / package / "boot").is_dir():
+        _download(apt, package, folder)
     return package
 
 
@@ -174,13 +179,8 @@ class _Apt:
 _Done = subprocess.CompletedProcess[str]
 
 
-@contextmanager
-def _apt() -> Iterator[_Apt]:
-    """apt as it is when the system's lists know kernels, else with lists fetched for this."""
-    system = _Apt()
-    if _system_lists_usable():
-        yield system
-        return
+def _own_apt() -> _Apt:
+    """apt with the system's sources, and package lists fetched for us; no root is needed."""
     state = private_folder(cache_root() / "apt")
     for sub in ("lists/partial", "cache/archives/partial"):
         (state / sub).mkdir(parents=True, exist_ok=True)
@@ -193,15 +193,4 @@ def _apt() -> Iterator[_Apt]:
         )
     )
     own.run("apt-get", "update", "-q")
-    yield own
-
-
-@functools.lru_cache(maxsize=1)
-def _system_lists_usable() -> bool:
-    """The lists are there and not older than a week: a kernel they name may be gone by then."""
-    lists = Path("/var/lib/apt/lists")
-    try:
-        stamps = [p.stat().st_mtime for p in lists.glob("*_Packages*")]
-    except OSError:
-        return False
-    return bool(stamps) and time.time() - max(stamps) < 7 * ASK_AGAIN_S
+    return own
