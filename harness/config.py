@@ -36,11 +36,18 @@ class GuestSection(_Section):
     cpus: int = Field(1, ge=1)
 
 
+class CacheSection(_Section):
+    """``[cache]``: what may stay on the host."""
+
+    limit_mib: int = Field(2048, ge=0)
+
+
 class Settings(_Section):
     """All of harness.toml."""
 
     run: RunSection = RunSection()
     guest: GuestSection = GuestSection()
+    cache: CacheSection = CacheSection()
 
 
 def load_settings(path: Path | None, start: Path) -> Settings:

@@ -20,7 +20,7 @@ from harness.cache import private_folder
 from harness.cases.case import Case
 from harness.config import Settings, load_settings
 from harness.errors import ExitCode, HostError, KharnessError, UsageError
-from harness.host import cpu_count, find_qemu, memory_available_mib
+from harness.host import cpu_count, find_qemu
 from harness.kernels.kernel import Kernel
 from harness.kernels.spec import resolve
 from harness.report.journal import JournalWriter, KernelInfo, RunInfo, read_journal
@@ -32,9 +32,6 @@ from harness.vm.guest import BootLimits
 from harness.vm.loop import VmLoop
 from harness.vm.qemu import Shape
 
-GUEST_OVERHEAD_MIB = 64
-"""What QEMU needs beside the guest's memory (51 MiB private for a fork, measured; some spare)."""
-HOST_RESERVE_MIB = 512
 LOOK_AHEAD = 4
 """Cases per guest at a time that are started before their turn, so that a slow one stops nobody."""
 
@@ -130,12 +127,10 @@ class Run:
 
     @property
     def jobs(self) -> int:
-        """Guests at a time: as asked, else one for each CPU; never more than memory allows."""
-        guest = self.settings.guest.memory_mib + GUEST_OVERHEAD_MIB
-        fit = max(1, (memory_available_mib() - HOST_RESERVE_MIB) // guest)
+        """Guests at a time: as asked, else one for each CPU. Memory is admitted guest by guest."""
         if self.options.worker:
             return 1
-        return min(self._jobs_wanted or cpu_count(), fit)
+        return self._jobs_wanted or cpu_count()
 
     # Running
 
@@ -170,8 +165,13 @@ class Run:
     async def _in_turn(self, runner: KernelRunner, case: Case) -> Result:
         if self._slots is None:
             self._slots = asyncio.Semaphore(self.jobs)
-        async with self._slots:
+        runner.queued += 1
+        await self._slots.acquire()
+        runner.queued -= 1
+        try:
             return await runner.run(case)
+        finally:
+            self._slots.release()
 
     def _vm_loop(self) -> VmLoop:
         if self._loop is None:
@@ -194,6 +194,8 @@ class Run:
                 shape=Shape(self.settings.guest.cpus, self.settings.guest.memory_mib),
                 consoles=self.folder() / "consoles",
                 worker=self.options.worker or "main",
+                ahead=not self.options.worker and self.jobs < cpu_count(),
+                cache_limit_mib=self.settings.cache.limit_mib,
             )
             self._runners[name] = KernelRunner(kernel, self._programs, settings, self.note)
         return self._runners[name]

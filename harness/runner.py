@@ -22,20 +22,18 @@ from harness.verdict.judge import judge
 from harness.verdict.outcome import Outcome, Result, Verdict
 from harness.verdict.text import decode
 from harness.vm.accel import AccelChoice, choose_accel
+from harness.vm.admission import Admission, Ticket
 from harness.vm.agent import AgentRefusal, RunReport
 from harness.vm.console import Console
 from harness.vm.guest import BootLimits, Guest
 from harness.vm.initramfs import agent_initramfs
+from harness.vm.pool import Fork, Pool
 from harness.vm.protocol import Run, RunFlags
 from harness.vm.qemu import Accel, Launch, Shape, channel_for
-from harness.vm.template import (
-    CannotFork,
-    Template,
-    obtain_template,
-    template_in_use,
-    template_key,
-)
+from harness.vm.template import CannotFork, obtain_template, template_in_use, template_key
 
+STANDBY_LIMIT = 64
+"""Programs that stand by in a template; the agent has room for so many (images/agent/job.h)."""
 SETTLE_S = 2.0
 """A guest that was lost has this long to finish what it prints."""
 
@@ -61,6 +59,8 @@ class RunnerSettings:
         shape: the guest's size, unless a case needs more.
         consoles: folder for console files, or None to keep none.
         worker: name of this worker.
+        ahead: make a fork for the next case while one runs.
+        cache_limit_mib: what templates may take, in MiB.
     """
 
     qemu: Qemu
@@ -71,6 +71,8 @@ class RunnerSettings:
     shape: Shape = field(default_factory=Shape)
     consoles: Path | None = None
     worker: str = "main"
+    ahead: bool = False
+    cache_limit_mib: int = 2048
 
 
 def guest_path(case: Case) -> str:
@@ -96,6 +98,9 @@ def store_initramfs(programs: Mapping[str, Path], *, busybox: Path | None = None
 class KernelRunner:
     """Everything that belongs to one kernel in one run. All of it happens in the VM loop.
 
+    Attributes:
+        queued: cases that wait for their turn.
+
     Args:
         kernel: the kernel.
         programs: absolute path in the guest to program on the host.
@@ -119,12 +124,16 @@ class KernelRunner:
         self._broken: KharnessError | None = None
         self._initramfs: Path | None = None
         self._preparing = asyncio.Lock()
-        self._templates: dict[Shape, Template] = {}
+        self._admission = Admission()
+        self._pools: dict[Shape, Pool] = {}
         self._template_locks: dict[Shape, asyncio.Lock] = {}
-        self._shared: dict[Shape, tuple[Guest, list[str]]] = {}
+        self._shared: dict[Shape, tuple[Guest, Ticket, list[str]]] = {}
         self._shared_lock = asyncio.Lock()
         self._shared_count = 0
         self._held = ExitStack()
+        self._cannot_fork = False
+        self._told_to_wait = False
+        self.queued = 0
 
     async def prepare(self) -> AccelChoice:
         """Makes the initramfs and finds the accelerator; once.
@@ -155,7 +164,10 @@ class KernelRunner:
 
     def _launch(self, shape: Shape, accel: Accel) -> Launch:
         assert self._initramfs is not None
-        return Launch(self.kernel, self._initramfs, accel, channel_for(self.kernel), shape)
+        return Launch(
+            *(self.kernel, self._initramfs, accel, channel_for(self.kernel), shape),
+            standby=tuple(sorted(self._programs)[:STANDBY_LIMIT]),
+        )
 
     async def run(self, case: Case) -> Result:
         """Runs one case. Whatever happens, there is a result."""
@@ -170,7 +182,7 @@ class KernelRunner:
             file=str(case.source),
             line=case.line,
             started=started.isoformat(timespec="milliseconds"),
-            isolation=self._isolation.value,
+            isolation=self._isolation_of(case).value,
             reproduce=f"kharness run --kernel {self.kernel.spec} '{case.node}'",
             worker=self._settings.worker,
         )
@@ -198,83 +210,112 @@ class KernelRunner:
             max(default.cpus, case.needs.cpus), max(default.memory_mib, case.needs.memory_mib)
         )
 
+    def _isolation_of(self, case: Case) -> Isolation:
+        """The stronger of what the run has and what the case asks for."""
+        order = (Isolation.SHARED, Isolation.FORK, Isolation.BOOT)
+        asked = Isolation(case.needs.isolate or Isolation.SHARED)
+        if asked is Isolation.FORK and self._cannot_fork:
+            asked = Isolation.BOOT
+        return max(self._isolation, asked, key=order.index)
+
     async def _in_a_guest(self, case: Case, base: Result) -> Result:
-        if self._isolation is Isolation.SHARED:
+        isolation = self._isolation_of(case)
+        if isolation is Isolation.SHARED:
             async with self._shared_lock:
                 return await self._shared_run(case, base)
-        console = Console(self._console_path(f"{case.classname}.{case.name}"))
-        if self._isolation is Isolation.FORK:
-            template = await self._template(self._shape(case))
-            if template:
+        if isolation is Isolation.FORK:
+            pool = await self._pool(self._shape(case))
+            if pool:
                 try:
-                    guest = await template.fork(console)
+                    fork = await pool.take()
                 except GuestError:
                     # Once more from a template made anew: this one may have been damaged.
-                    self._templates.pop(self._shape(case), None)
-                    template = await self._template(self._shape(case))
-                    if template is None:
+                    self._pools.pop(self._shape(case), None)
+                    pool = await self._pool(self._shape(case))
+                    if pool is None:
                         raise
-                    guest = await template.fork(console)
-                return await self._run_and_drop(guest, case, base, sync=True)
-        accel = Accel(base.accel)
-        guest = await Guest.boot(
-            self._settings.qemu.path,
-            self._launch(self._shape(case), accel),
-            console,
-            self._settings.limits,
-        )
+                    fork = await pool.take()
+                if self._settings.ahead and self.queued:
+                    pool.prepare()
+                path = self._console_path(f"{case.classname}.{case.name}")
+                if path:
+                    fork.guest.machine.console.store_in(path, fork.capture)
+                return await self._run_and_drop(fork, case, base, sync=True)
+        console = Console(self._console_path(f"{case.classname}.{case.name}"))
+        guest, ticket = await self._boot(self._shape(case), Accel(base.accel), console)
+        fork = Fork(guest, console.begin(), ticket)
         base = replace(base, isolation=Isolation.BOOT.value)
-        return await self._run_and_drop(guest, case, base, sync=False)
+        return await self._run_and_drop(fork, case, base, sync=False)
 
-    async def _template(self, shape: Shape) -> Template | None:
-        """The template for ``shape``, or None when this QEMU cannot fork."""
+    async def _boot(self, shape: Shape, accel: Accel, console: Console) -> tuple[Guest, Ticket]:
+        ticket = await self._admission.admit(shape.memory_mib, self._waits)
+        try:
+            guest = await Guest.boot(
+                self._settings.qemu.path,
+                self._launch(shape, accel),
+                console,
+                self._settings.limits,
+            )
+        except BaseException:
+            ticket.release()
+            raise
+        ticket.guest(guest.machine.pid)
+        return guest, ticket
+
+    def _waits(self, words: str) -> None:
+        if not self._told_to_wait:
+            self._told_to_wait = True
+            self._note(words)
+
+    async def _pool(self, shape: Shape) -> Pool | None:
+        """Forks for ``shape``, or None when this QEMU cannot fork."""
         lock = self._template_locks.setdefault(shape, asyncio.Lock())
         async with lock:
-            if self._isolation is not Isolation.FORK:
+            if self._cannot_fork:
                 return None
             if self._broken:
                 raise KernelError(self._broken.what, detail="(as for the case before)")
-            if shape not in self._templates:
+            if shape not in self._pools:
                 assert self._prepared is not None
                 launch = self._launch(shape, self._prepared.accel)
                 self._held.enter_context(template_in_use(template_key(self._settings.qemu, launch)))
                 console = Console(self._console_path(f"boot-{shape.cpus}x{shape.memory_mib}"))
+                ticket = await self._admission.admit(shape.memory_mib, self._waits)
                 try:
-                    self._templates[shape] = await obtain_template(
-                        self._settings.qemu, launch, console, self._settings.limits
+                    template = await obtain_template(
+                        *(self._settings.qemu, launch, console, self._settings.limits),
+                        limit_mib=self._settings.cache_limit_mib,
                     )
                 except CannotFork as error:
                     self._note(f"{self.kernel.name}: booting for every case; no fork: {error}")
-                    self._isolation = Isolation.BOOT
+                    self._cannot_fork = True
+                    if self._isolation is Isolation.FORK:
+                        self._isolation = Isolation.BOOT
                     return None
                 except KharnessError as error:
                     # A kernel that does not come up once is not booted again for every case.
                     self._broken = error
                     raise
-            return self._templates[shape]
+                finally:
+                    ticket.release()
+                self._pools[shape] = Pool(template, self._admission, self._waits)
+            return self._pools[shape]
 
-    async def _run_and_drop(self, guest: Guest, case: Case, base: Result, *, sync: bool) -> Result:
-        console = guest.machine.console
-        capture = console.begin()
+    async def _run_and_drop(self, fork: Fork, case: Case, base: Result, *, sync: bool) -> Result:
+        console = fork.guest.machine.console
         try:
-            attempt = await self._attempt(guest, case, sync=sync)
+            attempt = await self._attempt(fork.guest, case, sync=sync)
         finally:
-            await guest.close()
-        return self._judged(case, base, attempt, console, console.end(capture))
+            await fork.close()
+        return self._judged(case, base, attempt, console, console.end(fork.capture))
 
     async def _shared_run(self, case: Case, base: Result) -> Result:
         shape = self._shape(case)
         if shape not in self._shared:
             self._shared_count += 1
             console = Console(self._console_path(f"{self._settings.worker}-{self._shared_count}"))
-            guest = await Guest.boot(
-                self._settings.qemu.path,
-                self._launch(shape, Accel(base.accel)),
-                console,
-                self._settings.limits,
-            )
-            self._shared[shape] = (guest, [])
-        guest, before = self._shared[shape]
+            self._shared[shape] = (*await self._boot(shape, Accel(base.accel), console), [])
+        guest, ticket, before = self._shared[shape]
         console = guest.machine.console
         capture = console.begin()
         attempt = await self._attempt(guest, case, sync=False)
@@ -285,6 +326,7 @@ class KernelRunner:
         if not usable:
             del self._shared[shape]
             await guest.close()
+            ticket.release()
         result = self._judged(case, base, attempt, console, console.end(capture))
         if not result.outcome.good and before:
             note = f"ran before it in this guest: {', '.join(before[-5:])}"
@@ -294,8 +336,8 @@ class KernelRunner:
 
     async def _attempt(self, guest: Guest, case: Case, *, sync: bool) -> RunReport | Exception:
         timeout_s = case.timeout_s or self._settings.timeout_s
-        dropped = self._isolation is not Isolation.SHARED
-        flags = RunFlags.DISPOSABLE if dropped else RunFlags.NONE
+        dropped = self._isolation_of(case) is not Isolation.SHARED
+        flags = RunFlags.DISPOSABLE | RunFlags.STANDBY if dropped else RunFlags.NONE
         run = Run((guest_path(case), case.name), flags=flags)
         try:
             return await guest.agent.run(run, timeout_s=timeout_s, sync=sync)
@@ -365,8 +407,11 @@ class KernelRunner:
 
     async def close(self) -> None:
         """Drops every guest and gives templates back."""
-        for guest, _ in self._shared.values():
+        for pool in self._pools.values():
+            await pool.close()
+        for guest, ticket, _ in self._shared.values():
             await guest.close()
+            ticket.release()
         self._shared.clear()
         self._held.close()
 

@@ -12,9 +12,10 @@
  *	KCASE_MAIN
  *
  * A program runs one case, in a child of its own: `program NAME`. It prints
- * KTAP 1 and exits 0 (pass), 1 (fail) or 4 (skip). Without a name it lists
- * its cases. The host reads name, place and needs from the ELF section
- * ".kharness.tests", without running anything.
+ * KTAP 1 and exits 0 (pass), 1 (fail) or 4 (skip). `program -` gets ready for
+ * that and then waits for the name on standard input, which afterwards is
+ * /dev/null. Without a name it lists its cases. The host reads name, place and
+ * needs from the ELF section ".kharness.tests", without running anything.
  */
 #ifndef KCASE_H
 #define KCASE_H
@@ -56,6 +57,8 @@
 #define NEEDS_ROOT "root=1\n"
 #define NEEDS_CPUS(n) "cpus=" #n "\n"
 #define NEEDS_MEMORY(mib) "memory=" #mib "\n"
+/* ISOLATE(boot): a cold boot of its own, for a case that looks at boot itself. */
+#define ISOLATE(how) "isolate=" #how "\n"
 #define TIMEOUT(seconds) "timeout=" #seconds "\n"
 #define DESCRIBE(text) "describe=" text "\n"
 
@@ -107,7 +110,7 @@ extern const struct kc_probe __stop_kc_probes[] __attribute__((weak));
 struct kc_shared {
 	unsigned int checks, failures;
 	int skipped;
-	pid_t body;
+	const struct kc_test *test;
 	char reason[512];
 };
 
@@ -193,6 +196,20 @@ kc_failed(const char *file, int line, const char *what, const char *expected, co
 	if (n > (int)sizeof(text) - 1)
 		n = sizeof(text) - 1;
 	if (write(1, text, n) != n)
+		abort();
+}
+
+/* Without printf(): each instruction that a fork is the first to run has its price under TCG. */
+static inline void kc_write(const char *a, const char *b, const char *c)
+{
+	char line[512];
+	size_t n = 0;
+
+	for (const char *parts[] = { a, b, c }, **part = parts; part < parts + 3; part++)
+		for (const char *p = *part; *p && n < sizeof(line); p++)
+			line[n++] = *p;
+	fflush(stdout);
+	if (write(1, line, n) != (ssize_t)n)
 		abort();
 }
 
@@ -408,10 +425,41 @@ static inline int kc_result(const char *name, int status)
 		printf("not ok 1 %s\n", name);
 		return KC_FAIL;
 	}
-	printf("ok 1 %s\n", name);
+	kc_write("ok 1 ", name, "\n");
 	return KC_PASS;
 }
 
+static inline const struct kc_test *kc_find(const char *name)
+{
+	for (const struct kc_test *t = __start_kc_tests; t < __stop_kc_tests; t++)
+		if (strcmp(t->name, name) == 0)
+			return t;
+	return NULL;
+}
+
+static inline void kc_list(void)
+{
+	for (const struct kc_test *t = __start_kc_tests; t < __stop_kc_tests; t++)
+		printf("%s\n", t->name);
+}
+
+/* Waits for the name of a case on standard input. */
+static inline const struct kc_test *kc_ordered(void)
+{
+	char name[256];
+	ssize_t n = read(0, name, sizeof(name) - 1);
+	int null = open("/dev/null", O_RDONLY);
+
+	if (null > 0) {
+		dup2(null, 0);
+		close(null);
+	}
+	name[n > 0 ? n : 0] = '\0';
+	name[strcspn(name, "\n")] = '\0';
+	return kc_find(name);
+}
+
+/* Runs `test`, or the one that is named on standard input when it is NULL. */
 static inline int kc_run(const struct kc_test *test)
 {
 	int status = 0;
@@ -423,31 +471,36 @@ static inline int kc_run(const struct kc_test *test)
 		perror("mmap");
 		return KC_FAIL;
 	}
-	printf("KTAP version 1\n1..1\n");
-	fflush(stdout);
 	pid = fork();
 	if (pid == 0) {
+		kc_shared->test = test ? test : kc_ordered();
+		if (!kc_shared->test)
+			_exit(KC_FAIL);
+		kc_write("KTAP version 1\n", "1..1\n", "");
 		/* Only this process may end the case by returning or leaving. */
-		kc_shared->body = getpid();
-		kc_check_needs(test);
-		test->run();
+		kc_check_needs(kc_shared->test);
+		kc_shared->test->run();
 		kc_leave(KC_PASS);
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid) {
 		perror("fork");
 		return KC_FAIL;
 	}
-	return kc_result(test->name, status);
+	if (!kc_shared->test) {
+		fprintf(stderr, "no such case; there are:\n");
+		kc_list();
+		return 64;
+	}
+	return kc_result(kc_shared->test->name, status);
 }
 
 static inline int kc_main(int argc, char **argv)
 {
-	if (argc == 2)
-		for (const struct kc_test *t = __start_kc_tests; t < __stop_kc_tests; t++)
-			if (strcmp(t->name, argv[1]) == 0)
-				return kc_run(t);
-	for (const struct kc_test *t = __start_kc_tests; t < __stop_kc_tests; t++)
-		printf("%s\n", t->name);
+	const struct kc_test *test = argc == 2 ? kc_find(argv[1]) : NULL;
+
+	if (test || (argc == 2 && strcmp(argv[1], "-") == 0))
+		return kc_run(test);
+	kc_list();
 	if (argc == 1)
 		return 0;
 	fprintf(stderr, "usage: %s NAME, one of the above\n", argv[0]);

@@ -17,6 +17,7 @@ class Needs:
         root: needs to run as root (cases do so unless told otherwise).
         cpus: virtual CPUs.
         memory_mib: guest memory in MiB, 0 for the default.
+        isolate: ``fork`` or ``boot``: the least that it wants for itself; empty leaves it.
     """
 
     kernel: tuple[int, int] | None = None
@@ -25,6 +26,7 @@ class Needs:
     root: bool = False
     cpus: int = 1
     memory_mib: int = 0
+    isolate: str = ""
 
 
 @dataclass(frozen=True)

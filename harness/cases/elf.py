@@ -17,6 +17,7 @@ from harness.errors import UsageError
 SECTION = ".kharness.tests"
 KEYS = {
     *("test", "file", "line", "kernel", "config", "probe", "root", "cpus", "memory"),
+    "isolate",
     *("timeout", "describe", "define-probe", "since"),
 }
 
@@ -107,12 +108,19 @@ def _record(fields: dict[str, list[str]], probes: dict[str, tuple[int, int]], wh
             root="root" in fields,
             cpus=int(last("cpus", "1")),
             memory_mib=int(last("memory", "0")),
+            isolate=_isolate(last("isolate"), where),
         )
         timeout = float(last("timeout")) if "timeout" in fields else None
         line = int(last("line"))
     except ValueError as error:
         raise UsageError(f"{where}: {last('test')}: {error}") from error
     return Record(last("test"), last("file"), line, needs, timeout, last("describe"))
+
+
+def _isolate(text: str, where: str) -> str:
+    if text not in ("", "fork", "boot"):
+        raise UsageError(f"{where}: ISOLATE({text})", "ISOLATE(fork) or ISOLATE(boot)")
+    return text
 
 
 def _version(text: str, where: str) -> tuple[int, int]:

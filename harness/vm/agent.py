@@ -20,6 +20,7 @@ from harness.vm.protocol import (
     Hello,
     ProtocolError,
     Run,
+    RunFlags,
     Type,
 )
 from harness.vm.qemu import Channel
@@ -93,6 +94,13 @@ class _Request:
 class _Synchronising(_Request):
     def other(self, frame: Frame) -> None:
         if frame.type is not Type.SYNCED:
+            super().other(frame)
+        self.finish(frame)
+
+
+class _Starting(_Request):
+    def other(self, frame: Frame) -> None:
+        if frame.type is not Type.STARTED:
             super().other(frame)
         self.finish(frame)
 
@@ -239,6 +247,24 @@ class Agent:
         request = _Synchronising(self._next_seq())
         payload = protocol.sync(time.time_ns(), os.urandom(64))
         await self._begin(request, protocol.encode(Frame(Type.SYNC, request.seq, payload)))
+        try:
+            await self._bounded(request)
+        finally:
+            self._request = None
+
+    async def standby(self, program: str) -> None:
+        """Starts a case program that then waits for the name of a case to run.
+
+        Args:
+            program: absolute path in the guest.
+
+        Raises:
+            AgentRefusal: it could not be started.
+            GuestError: the guest was lost, or does not answer.
+        """
+        request = _Starting(self._next_seq())
+        run = Run((program, "-"), flags=RunFlags.STANDBY)
+        await self._begin(request, protocol.encode(Frame(Type.STANDBY, request.seq, run.encode())))
         try:
             await self._bounded(request)
         finally:

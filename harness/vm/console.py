@@ -78,10 +78,25 @@ class Console:
             self._captures.remove(capture)
         return capture.text()
 
+    def store_in(self, path: Path, before: Capture) -> None:
+        """Stores in ``path`` from now on, and first what ``before`` has.
+
+        A fork that was made ahead of its case has no name for its file until the case comes.
+        """
+        self.path = path
+        printed = before.text()
+        if printed:
+            self.total -= before.total
+            self.feed_file(printed)
+
     def feed(self, data: bytes) -> None:
         """Takes what the console printed."""
         for capture in self._captures:
             capture.add(data)
+        self.feed_file(data)
+
+    def feed_file(self, data: bytes) -> None:
+        """Takes bytes that every capture has already."""
         if self.path is not None and self.total < self._limit:
             self._store(self.path, data[: self._limit - self.total])
         self.total += len(data)

@@ -43,6 +43,7 @@ class Type(IntEnum):
     PULL = 8
     SYNC = 9
     POWEROFF = 10
+    STANDBY = 11
 
     HELLO = 64
     STARTED = 65
@@ -71,6 +72,8 @@ class RunFlags(IntFlag):
     """Standard input is a pipe fed by STDIN frames (an empty one closes it), else /dev/null."""
     DISPOSABLE = 16
     """The guest is dropped afterwards: no fresh /tmp, no mount namespace of the program's own."""
+    STANDBY = 32
+    """Let the program that STANDBY started run the case ``argv[1]``, if there is one."""
 
 
 @dataclass(frozen=True)

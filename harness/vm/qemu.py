@@ -96,6 +96,7 @@ class Launch:
         memory: file behind the memory, or None for anonymous memory.
         incoming: wait for a saved state instead of booting.
         append: further words for the kernel's command line.
+        standby: programs that a template has running, waiting for the name of a case.
     """
 
     kernel: Kernel
@@ -106,6 +107,7 @@ class Launch:
     memory: MemoryFile | None = None
     incoming: bool = False
     append: tuple[str, ...] = ()
+    standby: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

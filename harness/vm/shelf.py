@@ -12,8 +12,6 @@ from harness.errors import HostError
 from harness.vm.locks import Lock
 
 SHM = Path("/dev/shm")
-LIMIT_MIB = 2048
-"""What all templates together may take; the least recently used go first."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +32,23 @@ def roots() -> list[Path]:
     return [shm, disk] if shm else [disk]
 
 
-def root_for(memory_mib: int) -> Path:
+def in_memory(root: Path) -> bool:
+    """Whether a root is the one in tmpfs."""
+    return root.parent == SHM
+
+
+def root_for(memory_mib: int, *, disk_only: bool = False) -> Path:
     """tmpfs when it has four times the room, since others use it too; else the disk cache.
+
+    Args:
+        memory_mib: the guest's memory.
+        disk_only: tmpfs turned out to be too small.
 
     Raises:
         HostError: there is no room anywhere.
     """
     shm = _shm_root()
-    if shm and shutil.disk_usage(shm).free > 4 * memory_mib << 20:
+    if shm and not disk_only and shutil.disk_usage(shm).free > 4 * memory_mib << 20:
         return shm
     disk = roots()[-1]
     if shutil.disk_usage(disk).free < 2 * memory_mib << 20:
@@ -77,7 +84,7 @@ def saved_templates() -> list[SavedTemplate]:
     return sorted(found, key=lambda template: template.used)
 
 
-def prune_templates(limit_mib: int = LIMIT_MIB) -> list[SavedTemplate]:
+def prune_templates(limit_mib: int) -> list[SavedTemplate]:
     """Removes templates, least recently used first, until the rest takes at most ``limit_mib``.
 
     One that a run uses is never taken.

@@ -20,16 +20,23 @@ from pathlib import Path
 from qemu.qmp import ExecuteError
 
 from harness.cache import digest
-from harness.errors import HostError
+from harness.errors import HostError, KharnessError
 from harness.host import Qemu
 from harness.vm.console import Console
 from harness.vm.guest import IGNORE_SHARED, BootLimits, Guest, restore
 from harness.vm.locks import Lock
 from harness.vm.machine import Machine
 from harness.vm.qemu import Channel, Descriptors, Launch, MemoryFile, command_line
-from harness.vm.shelf import lock_path, prune_templates, remove_template, root_for, roots
+from harness.vm.shelf import (
+    in_memory,
+    lock_path,
+    prune_templates,
+    remove_template,
+    root_for,
+    roots,
+)
 
-FORMAT = 2
+FORMAT = 3
 IDLE_WINDOW_S = 0.05
 IDLE_SHARE = 0.04
 """A guest is idle when QEMU used less than this share of a CPU in each of IDLE_WINDOWS windows."""
@@ -82,7 +89,7 @@ def template_key(qemu: Qemu, launch: Launch) -> str:
     return digest(
         f"template {FORMAT}",
         *(qemu.version_text, f"{about.st_size} {about.st_mtime_ns}"),
-        *(launch.kernel.sha256, launch.initramfs.name),
+        *(launch.kernel.sha256, launch.initramfs.name, "\0".join(launch.standby)),
         "\0".join(shape),
     )[:32]
 
@@ -95,7 +102,12 @@ def template_in_use(key: str) -> Iterator[None]:
 
 
 async def obtain_template(
-    qemu: Qemu, launch: Launch, console: Console, limits: BootLimits | None = None
+    qemu: Qemu,
+    launch: Launch,
+    console: Console,
+    limits: BootLimits | None = None,
+    *,
+    limit_mib: int = 2048,
 ) -> Template:
     """The template for ``launch``: from the cache, or made now. Others who want it wait.
 
@@ -106,6 +118,7 @@ async def obtain_template(
         launch: the guest; no memory file, not incoming.
         console: takes what the kernel prints while it boots.
         limits: bounds of the boot.
+        limit_mib: what all templates together may take, in MiB.
 
     Raises:
         CannotFork: this QEMU cannot save it.
@@ -123,17 +136,35 @@ async def obtain_template(
             return found
         for root in roots():
             remove_template(root, key)  # of a builder that died, and what is damaged
-        made = await _make(key, qemu, launch, console, limits)
-        await asyncio.to_thread(prune_templates)
+        made = await _make_where_there_is_room(qemu, launch, console, limits)
+        await asyncio.to_thread(prune_templates, limit_mib)
         return made
     finally:
         lock.release()
 
 
-async def _make(
-    key: str, qemu: Qemu, launch: Launch, console: Console, limits: BootLimits | None
+async def _make_where_there_is_room(
+    qemu: Qemu, launch: Launch, console: Console, limits: BootLimits | None
 ) -> Template:
     root = root_for(launch.shape.memory_mib)
+    try:
+        return await _make(root, qemu, launch, console, limits)
+    except KharnessError as error:
+        # A tmpfs that others fill meanwhile is a bus error for who writes to its pages.
+        if not in_memory(root) or "SIGBUS" not in f"{error.what} {error.detail}":
+            raise
+    root = root_for(launch.shape.memory_mib, disk_only=True)
+    return await _make(root, qemu, launch, console, limits)
+
+
+async def _make(
+    root: Path,
+    qemu: Qemu,
+    launch: Launch,
+    console: Console,
+    limits: BootLimits | None,
+) -> Template:
+    key = template_key(qemu, launch)
     folder = Path(tempfile.mkdtemp(prefix=f"{key}.new.", dir=root))
     try:
         memory = MemoryFile(folder / "ram", share=True)
@@ -141,6 +172,8 @@ async def _make(
         try:
             # The first seed makes the kernel say "crng init done": here, and not in every fork.
             await guest.agent.sync()
+            for program in launch.standby:
+                await guest.agent.standby(program)
             await _wait_idle(guest.machine)
             await _save(guest.machine, folder / "state")
             channel = guest.agent.channel

@@ -90,6 +90,9 @@ static void dispatch(const struct frame *f)
 	case RUN:
 		job_start(f);
 		break;
+	case STANDBY:
+		standby_start(f);
+		break;
 	case STDIN:
 		job_input(f);
 		break;

@@ -4,7 +4,9 @@
 #define KH_JOB_H
 
 #include <grp.h>
+#include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
@@ -19,6 +21,8 @@
 #define RUN_KEEP_TMP 4
 #define RUN_STDIN 8
 #define RUN_DISPOSABLE 16
+#define RUN_STANDBY 32
+#define STANDBY_MAX 64
 #define TAIL_MAX 65536
 #define CHUNK 16384
 #define STUCK_NS 5000000000ull	/* without any process that ends */
@@ -36,7 +40,7 @@ struct stream {
 };
 
 static struct job {
-	int active, killed, status, ended;
+	int active, killed, status, ended, disposable;
 	uint32_t seq;
 	pid_t pid;
 	int in;			/* standard input's write end, or the terminal */
@@ -226,11 +230,205 @@ static int open_terminal(const struct plan *p, int *ours)
 	return name ? open(name, O_RDWR | O_NOCTTY | O_CLOEXEC) : -1;
 }
 
+/* A program's ends: what it was given, and the agent's ends of the same. */
+struct ends {
+	int in[2], out[2], err[2];	/* read end, write end; in: ours is [1] */
+};
+
+static void close_end(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static int open_ends(const struct plan *p, struct ends *e)
+{
+	if (p->flags & RUN_PTY) {
+		e->in[0] = e->out[1] = e->err[1] = open_terminal(p, &e->in[1]);
+		e->out[0] = e->in[1];
+		return e->in[0] < 0 ? errno : 0;
+	}
+	if (pipe2(e->out, O_CLOEXEC) != 0 || pipe2(e->err, O_CLOEXEC) != 0)
+		return errno;
+	fcntl(e->out[0], F_SETFL, O_NONBLOCK);
+	fcntl(e->err[0], F_SETFL, O_NONBLOCK);
+	if (!(p->flags & RUN_STDIN)) {
+		e->in[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		return 0;
+	}
+	if (pipe2(e->in, O_CLOEXEC) != 0)
+		return errno;
+	fcntl(e->in[1], F_SETFL, O_NONBLOCK);
+	return 0;
+}
+
+/* Starts a program; the agent's ends are left in `e`. 0, or an errno, and then nothing is left. */
+static int job_spawn(const struct plan *p, struct ends *e, pid_t *pid)
+{
+	int report[2] = { -1, -1 }, error;
+
+	*e = (struct ends){ { -1, -1 }, { -1, -1 }, { -1, -1 } };
+	*pid = -1;
+	error = pipe2(report, O_CLOEXEC) == 0 ? open_ends(p, e) : errno;
+	if (!error) {
+		*pid = fork();
+		error = *pid < 0 ? errno : 0;
+	}
+	if (*pid == 0)
+		job_child(p, e->in[0], e->out[1], e->err[1], report[1]);
+	close_end(&report[1]);
+	if (p->flags & RUN_PTY)
+		e->out[1] = e->err[1] = -1;
+	close_end(&e->in[0]);
+	close_end(&e->out[1]);
+	close_end(&e->err[1]);
+	/* The pipe closes when the program has taken over, or brings what failed. */
+	if (!error && read(report[0], &error, sizeof(error)) != sizeof(error))
+		error = 0;
+	close_end(&report[0]);
+	if (error) {
+		if (*pid > 0)
+			waitpid(*pid, NULL, 0);
+		if (p->flags & RUN_PTY)
+			e->out[0] = -1;
+		close_end(&e->in[1]);
+		close_end(&e->out[0]);
+		close_end(&e->err[0]);
+	}
+	return error;
+}
+
+/* From here on the program is what the agent listens to. */
+static void job_adopt(const struct plan *p, uint32_t seq, const struct ends *e, pid_t pid)
+{
+	job.active = 1;
+	job.killed = job.ended = 0;
+	job.leftovers = 0;
+	job.disposable = !!(p->flags & RUN_DISPOSABLE);
+	job.pid = pid;
+	job.seq = seq;
+	job.in = e->in[1];
+	stream_start(&job.out, e->out[0], p->head, p->tail);
+	stream_start(&job.err, e->err[0], p->head, p->tail);
+	put32(wire_payload(), pid);
+	wire_send(STARTED, seq, 4);
+}
+
+/*
+ * Programs that were started while the template was made and wait for the name
+ * of a case on standard input: a fork has no exec to do, whose code QEMU would
+ * have to translate anew.
+ */
+static struct standby {
+	char path[128];
+	struct ends ends;
+	pid_t pid;
+} standbys[STANDBY_MAX];
+
+static struct {
+	sem_t wanted, done;
+	struct plan plan;
+	struct ends ends;
+	pid_t pid;
+	int error;
+} starter;
+
+/*
+ * They are children of a thread of their own: so wait4() with __WNOTHREAD tells
+ * the main thread whether a case left anybody, and whom nobody else owns is
+ * the main thread's child (kernel/exit.c, find_new_reaper).
+ */
+static void *starter_main(void *unused)
+{
+	(void)unused;
+	for (;;) {
+		if (sem_wait(&starter.wanted) != 0)
+			continue;
+		starter.error = job_spawn(&starter.plan, &starter.ends, &starter.pid);
+		sem_post(&starter.done);
+	}
+	return NULL;
+}
+
+static int starter_begin(void)
+{
+	static uint8_t stack[65536] __attribute__((aligned(4096)));
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	sem_init(&starter.wanted, 0, 0);
+	sem_init(&starter.done, 0, 0);
+	pthread_attr_init(&attr);
+	pthread_attr_setstack(&attr, stack, sizeof(stack));
+	return pthread_create(&thread, &attr, starter_main, NULL);
+}
+
+static struct standby *standby_by_pid(pid_t pid)
+{
+	for (struct standby *s = standbys; s < standbys + STANDBY_MAX; s++)
+		if (s->pid == pid)
+			return s;
+	return NULL;
+}
+
+static void standby_start(const struct frame *f)
+{
+	struct standby *s = standby_by_pid(0);
+	static int started;
+
+	if (job_plan(&starter.plan, f) != 0 ||
+	    strlen(starter.plan.argv[0]) >= sizeof(s->path)) {
+		wire_error(f->seq, EINVAL, "STANDBY is malformed");
+		return;
+	}
+	if (!s || (!started && starter_begin() != 0)) {
+		wire_error(f->seq, ENOSPC, "no room for another program");
+		return;
+	}
+	started = 1;
+	starter.plan.flags = RUN_STDIN;
+	sem_post(&starter.wanted);
+	while (sem_wait(&starter.done) != 0)
+		;
+	if (starter.error) {
+		wire_error(f->seq, starter.error, starter.plan.argv[0]);
+		return;
+	}
+	strcpy(s->path, starter.plan.argv[0]);
+	s->pid = starter.pid;
+	s->ends = starter.ends;
+	put32(wire_payload(), s->pid);
+	wire_send(STARTED, f->seq, 4);
+}
+
+/* Hands a case to the program that waits for it; 0 when none does. */
+static int standby_take(const struct plan *p, uint32_t seq)
+{
+	for (struct standby *s = standbys; s < standbys + STANDBY_MAX; s++) {
+		char name[256];
+		int n;
+
+		if (s->pid <= 0 || strcmp(s->path, p->argv[0]) != 0)
+			continue;
+		n = snprintf(name, sizeof(name), "%s\n", p->argv[1]);
+		if (n >= (int)sizeof(name) || write(s->ends.in[1], name, n) != n)
+			return 0;
+		close_end(&s->ends.in[1]);
+		job.started = now_ns();
+		job_adopt(p, seq, &s->ends, s->pid);
+		s->pid = -1;
+		return 1;
+	}
+	return 0;
+}
+
 static void job_start(const struct frame *f)
 {
 	static struct plan plan;
-	int out[2] = { -1, -1 }, err[2] = { -1, -1 }, in[2] = { -1, -1 }, report[2];
-	int error = 0;
+	struct ends ends;
+	int error;
+	pid_t pid;
 
 	if (job.active) {
 		wire_error(f->seq, EBUSY, "a program runs already");
@@ -240,64 +438,17 @@ static void job_start(const struct frame *f)
 		wire_error(f->seq, EINVAL, "RUN is malformed");
 		return;
 	}
+	if (plan.flags == (RUN_STANDBY | RUN_DISPOSABLE) && plan.argv[1] && !plan.argv[2] &&
+	    standby_take(&plan, f->seq))
+		return;
 	if (!(plan.flags & (RUN_KEEP_TMP | RUN_DISPOSABLE)))
 		fresh_tmp();
-	if (pipe2(report, O_CLOEXEC) != 0) {
-		wire_error(f->seq, errno, "pipe");
-		return;
-	}
-	if (plan.flags & RUN_PTY) {
-		in[0] = out[1] = err[1] = open_terminal(&plan, &in[1]);
-		out[0] = in[1];
-	} else if (pipe2(out, O_CLOEXEC) == 0 && pipe2(err, O_CLOEXEC) == 0) {
-		fcntl(out[0], F_SETFL, O_NONBLOCK);
-		fcntl(err[0], F_SETFL, O_NONBLOCK);
-		if (plan.flags & RUN_STDIN) {
-			if (pipe2(in, O_CLOEXEC) == 0)
-				fcntl(in[1], F_SETFL, O_NONBLOCK);
-		} else {
-			in[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-		}
-	}
-	job.pid = -1;
-	if (out[1] < 0 || err[1] < 0) {
-		error = errno;
-	} else {
-		job.started = now_ns();
-		job.pid = fork();
-		if (job.pid == 0)
-			job_child(&plan, in[0], out[1], err[1], report[1]);
-		error = job.pid < 0 ? errno : 0;
-	}
-	close(report[1]);
-	close(in[0]);
-	if (!(plan.flags & RUN_PTY)) {
-		close(out[1]);
-		close(err[1]);
-	}
-	/* The pipe closes when the program has taken over, or brings what failed. */
-	if (!error && read(report[0], &error, sizeof(error)) != sizeof(error))
-		error = 0;
-	close(report[0]);
-	if (error) {
-		if (job.pid > 0)
-			waitpid(job.pid, NULL, 0);
-		close(out[0]);
-		close(err[0]);
-		if (in[1] >= 0 && in[1] != out[0])
-			close(in[1]);
+	job.started = now_ns();
+	error = job_spawn(&plan, &ends, &pid);
+	if (error)
 		wire_error(f->seq, error, plan.argv[0]);
-		return;
-	}
-	job.active = 1;
-	job.killed = job.ended = 0;
-	job.leftovers = 0;
-	job.seq = f->seq;
-	job.in = in[1];
-	stream_start(&job.out, out[0], plan.head, plan.tail);
-	stream_start(&job.err, err[0], plan.head, plan.tail);
-	put32(wire_payload(), job.pid);
-	wire_send(STARTED, job.seq, 4);
+	else
+		job_adopt(&plan, f->seq, &ends, pid);
 }
 
 /* Takes the status of every process that ended; 0 when no child is left at all. */
@@ -312,6 +463,8 @@ static int job_reap(void)
 			job.ended = 1;
 			job.status = status;
 			job.usage = usage;
+		} else if (standby_by_pid(pid)) {
+			standby_by_pid(pid)->pid = -1;
 		} else if (job.active && job.ended) {
 			job.leftovers++;
 		}
@@ -324,36 +477,52 @@ static uint64_t microseconds(struct timeval t)
 	return t.tv_sec * 1000000ull + t.tv_usec;
 }
 
-/* The program has ended: kill what it left, send what it wrote, report. */
-static void job_finish(void)
+/*
+ * Kills everybody. Process 1 itself is not signalled by this (kill(2)), and
+ * whoever loses its parent becomes our child: no child means that nobody is
+ * left. Returns 1 when somebody does not die.
+ */
+static int job_kill_all(void)
 {
 	struct timespec nap = { .tv_nsec = 2000000 };
-	uint64_t wall = now_ns() - job.started, until = now_ns() + STUCK_NS;
-	uint32_t stuck = 0, before = job.leftovers;
-	uint8_t *p;
+	uint64_t until = now_ns() + STUCK_NS;
+	uint32_t before = job.leftovers;
 
-	/*
-	 * Process 1 itself is not signalled by this (kill(2)), and whoever loses
-	 * its parent becomes our child: no child means that nobody is left.
-	 */
 	for (;;) {
 		kill(-1, SIGKILL);
 		if (!job_reap())
-			break;
+			return 0;
 		/* Hundreds may have to go; as long as some do, it goes on. */
 		if (job.leftovers != before)
 			until = now_ns() + STUCK_NS;
 		before = job.leftovers;
-		if (now_ns() > until) {
-			stuck = 1;
-			break;
-		}
+		if (now_ns() > until)
+			return 1;
 		nanosleep(&nap, NULL);
 		/* A writer that dies may be waiting for room. */
 		stream_read(&job.out);
 		if (job.err.fd >= 0)
 			stream_read(&job.err);
 	}
+}
+
+/* Whether the program left anybody; programs that stand by do not count. */
+static int job_left_somebody(void)
+{
+	siginfo_t info;
+
+	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WNOTHREAD) == 0;
+}
+
+/* The program has ended: kill what it left, send what it wrote, report. */
+static void job_finish(void)
+{
+	uint64_t wall = now_ns() - job.started;
+	uint32_t stuck = 0;
+	uint8_t *p;
+
+	if (!job.disposable || job_left_somebody())
+		stuck = job_kill_all();
 	while (stream_read(&job.out) > 0)
 		;
 	while (job.err.fd >= 0 && stream_read(&job.err) > 0)

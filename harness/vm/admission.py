@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Admits guests by memory: never more than fit, over all kharness processes of this user.
+
+Every guest has a ticket: a file in a folder that all processes share, locked for as long as the
+guest lives, with what the guest may come to need and its QEMU's process id. What is promised and
+not yet taken is kept free of others. A ticket of a process that died is not locked any more.
+"""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.cache import cache_root, private_folder
+from harness.errors import HostError
+from harness.host import memory_available_mib
+from harness.vm.locks import Lock
+
+OVERHEAD_MIB = 64
+"""What QEMU needs beside the guest's memory (about 25 MiB private for a fork, and some spare)."""
+RESERVE_MIB = 512
+"""What is left to everybody else."""
+RETRY_S = 0.05
+PAGES_PER_MIB = (1 << 20) // os.sysconf("SC_PAGESIZE")
+
+
+class Ticket:
+    """The right to run one guest. :meth:`release` gives it back."""
+
+    def __init__(self, path: Path, fd: int, need_mib: int) -> None:
+        self._path = path
+        self._fd = fd
+        self._need_mib = need_mib
+
+    def guest(self, pid: int) -> None:
+        """Tells which process the guest is, so that what it has taken is not counted twice."""
+        os.pwrite(self._fd, f"{self._need_mib} {pid}\n".encode(), 0)
+
+    def release(self) -> None:
+        """The guest is gone."""
+        if self._fd >= 0:
+            self._path.unlink(missing_ok=True)
+            os.close(self._fd)
+            self._fd = -1
+
+
+class Admission:
+    """Hands out tickets.
+
+    Args:
+        folder: shared by all processes; by default one in the cache.
+        available: memory in MiB that can be had now.
+        reserve_mib: memory that is left to others, in MiB.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        available: Callable[[], int] = memory_available_mib,
+        reserve_mib: int = RESERVE_MIB,
+    ) -> None:
+        self._folder = private_folder(folder or cache_root() / "guests")
+        self._available = available
+        self._reserve_mib = reserve_mib
+        self._count = 0
+        self._turn: asyncio.Lock | None = None
+
+    async def admit(self, memory_mib: int, waits: Callable[[str], None]) -> Ticket:
+        """A ticket for a guest with so much memory; waits until it fits.
+
+        Args:
+            memory_mib: the guest's memory.
+            waits: told once when there is something to wait for.
+
+        Raises:
+            HostError: it does not fit although no other guest runs.
+        """
+        if self._turn is None:
+            self._turn = asyncio.Lock()
+        async with self._turn:
+            while True:
+                ticket, others, free = self._try(memory_mib + OVERHEAD_MIB)
+                if ticket:
+                    return ticket
+                if not others:
+                    raise HostError(
+                        f"no memory for a guest of {memory_mib} MiB: {free} MiB can be had",
+                        "stop something, or lower [guest] memory_mib in harness.toml",
+                    )
+                waits(f"{free} MiB of memory can be had: waiting for one of {others} guests to end")
+                await asyncio.sleep(RETRY_S)
+
+    def try_admit(self, memory_mib: int) -> Ticket | None:
+        """A ticket if it fits now."""
+        return self._try(memory_mib + OVERHEAD_MIB)[0]
+
+    def _try(self, need: int) -> tuple[Ticket | None, int, int]:
+        """A ticket or None, how many other guests there are, and what is free for a guest."""
+        with Lock(self._folder / "lock", shared=False):
+            promised, others = self._promised()
+            free = self._available() - promised
+            fits = free - self._reserve_mib >= need or (not others and free >= need)
+            return self._issue(need) if fits else None, others, max(0, free)
+
+    def _issue(self, need: int) -> Ticket:
+        self._count += 1
+        path = self._folder / f"{os.getpid()}-{id(self):x}-{self._count}.guest"
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        ticket = Ticket(path, fd, need)
+        ticket.guest(0)
+        return ticket
+
+    def _promised(self) -> tuple[int, int]:
+        """MiB that other guests were promised and have not taken, and how many there are."""
+        promised = others = 0
+        for path in self._folder.glob("*.guest"):
+            lock = Lock(path, shared=False)
+            try:
+                if lock.acquire(wait=False):
+                    path.unlink(missing_ok=True)  # of a process that died
+                    lock.release()
+                    continue
+                need, pid = path.read_text().split()
+            except (OSError, ValueError):
+                continue  # it ended just now
+            others += 1
+            promised += max(0, int(need) - _taken_mib(int(pid)))
+        return promised, others
+
+
+def _taken_mib(pid: int) -> int:
+    """Anonymous memory of a process in MiB: resident without what is shared (proc(5), statm)."""
+    try:
+        _, resident, shared = Path(f"/proc/{pid}/statm").read_text().split()[:3]
+    except (OSError, ValueError):
+        return 0
+    return (int(resident) - int(shared)) // PAGES_PER_MIB
