@@ -19,7 +19,7 @@ from harness import __version__
 from harness.cases.discover import find_sources, load
 from harness.config import load_settings
 from harness.doctor import examine
-from harness.errors import ExitCode, KharnessError
+from harness.errors import ExitCode, KharnessError, UsageError
 from harness.kernels.debian import fetched
 from harness.kernels.spec import resolve
 from harness.plugin import RUN_KEY, Reporting
@@ -284,9 +284,16 @@ def doctor(as_json: bool, kernel: str) -> None:
 @click.option("--kernel", default="debian:6.12", metavar="SPEC", help="Kernel to boot.")
 @click.option("--accel", type=click.Choice(["auto", "kvm", "tcg"]), default="auto")
 @click.option("--fork", is_flag=True, help="In a fork of the saved template: no boot.")
+@click.option("--case", "node", metavar="NODE", help="Run this case first, in a fork.")
 @_reported
-def shell(kernel: str, accel: str, fork: bool) -> None:
-    """Opens a shell in a guest; all cases of harness.toml lie in /case. Ends with `exit`."""
+def shell(kernel: str, accel: str, fork: bool, node: str | None) -> None:
+    """Opens a shell in a guest; all cases of harness.toml lie in /case. Ends with `exit`.
+
+    \b
+    Examples:
+      kharness shell --fork
+      kharness shell --case cases/pidfd/open.c::rejects_pid_zero
+    """
     settings = load_settings(None, Path.cwd())
     found = [
         case
@@ -295,7 +302,16 @@ def shell(kernel: str, accel: str, fork: bool) -> None:
         for source in find_sources(Path(path))
         for case in load(source, Path.cwd())
     ]
-    sys.exit(open_shell(resolve(kernel), found, accel=accel, fork=fork))
+    first = None
+    if node:
+        source, _, name = node.partition("::")
+        here = load(Path(source), Path.cwd()) if Path(source).is_file() else []
+        first = next((case for case in here if case.name == name), None)
+        if first is None:
+            raise UsageError(f"no case {node}", f"kharness cases {source} lists what there is")
+        found += [case for case in here if case.classname not in {c.classname for c in found}]
+    status = open_shell(resolve(kernel), found, accel=accel, fork=fork or bool(node), first=first)
+    sys.exit(status)
 
 
 def entry() -> None:

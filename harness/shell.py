@@ -24,8 +24,12 @@ from harness.vm.protocol import Run, RunFlags
 from harness.vm.qemu import Accel, Launch, channel_for
 from harness.vm.template import obtain_template, template_in_use, template_key
 
+FIRST_TIMEOUT_S = 60.0
 
-def shell(kernel: Kernel, cases: Sequence[Case], *, accel: str, fork: bool) -> int:
+
+def shell(
+    kernel: Kernel, cases: Sequence[Case], *, accel: str, fork: bool, first: Case | None = None
+) -> int:
     """Boots or forks a guest and runs busybox's shell in it.
 
     Args:
@@ -33,6 +37,7 @@ def shell(kernel: Kernel, cases: Sequence[Case], *, accel: str, fork: bool) -> i
         cases: their programs are in ``/case``.
         accel: ``auto``, ``kvm`` or ``tcg``.
         fork: from the template instead of a boot.
+        first: a case that is run before; the shell finds what it left.
 
     Returns:
         The shell's exit status.
@@ -48,10 +53,10 @@ def shell(kernel: Kernel, cases: Sequence[Case], *, accel: str, fork: bool) -> i
     initramfs = store_initramfs(programs, busybox=busybox)
     launch = Launch(kernel, initramfs, Accel.TCG, channel_for(kernel))
     with VmLoop() as loop, _raw_terminal():
-        return loop.run(_session(launch, accel, fork=fork))
+        return loop.run(_session(launch, accel, fork=fork, first=first))
 
 
-async def _session(launch: Launch, accel: str, *, fork: bool) -> int:
+async def _session(launch: Launch, accel: str, *, fork: bool, first: Case | None) -> int:
     qemu = find_qemu(launch.kernel.arch.value)
     chosen = Accel(accel) if accel != "auto" else (await choose_accel(qemu, launch)).accel
     launch = Launch(launch.kernel, launch.initramfs, chosen, launch.channel)
@@ -63,12 +68,29 @@ async def _session(launch: Launch, accel: str, *, fork: bool) -> int:
     else:
         guest = await Guest.boot(qemu.path, launch, console)
     try:
-        return await _converse(guest.agent, sync=fork)
+        if fork:
+            await guest.agent.sync()
+        if first:
+            await _run_first(guest, first)
+        return await _converse(guest.agent)
     finally:
         await guest.close()
 
 
-async def _converse(agent: Agent, *, sync: bool) -> int:
+async def _run_first(guest: Guest, case: Case) -> None:
+    """Runs a case, shows what it prints and what the kernel says of it, and keeps what it left."""
+    capture = guest.machine.console.begin()
+    run = Run((guest_path(case), case.name), flags=RunFlags.KEEP_TMP)
+    report = await guest.agent.run(run, timeout_s=case.timeout_s or FIRST_TIMEOUT_S)
+    ended = "killed: its time was up" if report.timed_out else f"status {report.exited.status:#x}"
+    console = guest.machine.console.end(capture)
+    for data in (report.stdout, report.stderr, console):
+        _write(data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
+    words = f"kharness: {case.name} has ended ({ended}); it lies in {guest_path(case)}"
+    _write(words.encode() + b"\r\n")
+
+
+async def _converse(agent: Agent) -> int:
     loop = asyncio.get_running_loop()
     interactive = sys.stdin.isatty()
     typed: asyncio.Queue[bytes] = asyncio.Queue()
@@ -91,7 +113,7 @@ async def _converse(agent: Agent, *, sync: bool) -> int:
     run = Run(
         ("/bin/sh",),
         env=environment,
-        flags=flags | RunFlags.WRITABLE_ROOT,
+        flags=flags | RunFlags.WRITABLE_ROOT | RunFlags.KEEP_TMP,
         rows=size.lines,
         cols=size.columns,
         head=0xFFFFFFFF,
@@ -99,7 +121,7 @@ async def _converse(agent: Agent, *, sync: bool) -> int:
     loop.add_reader(0, readable)
     forwarding = asyncio.ensure_future(forward())
     try:
-        report = await agent.run(run, timeout_s=None, on_output=_write, sync=sync)
+        report = await agent.run(run, timeout_s=None, on_output=_write)
     finally:
         loop.remove_reader(0)
         forwarding.cancel()

@@ -383,9 +383,11 @@ static inline void kc_check_needs(const struct kc_test *test)
 	for (const char *line = test->record; *line; line = strchr(line, '\n') + 1) {
 		if (strncmp(line, "root=", 5) == 0 && geteuid() != 0)
 			SKIP("needs root");
-		if (sscanf(line, "kernel=%d.%d", &a, &b) == 2 && !kc_kernel_since(a, b))
+		if (strncmp(line, "kernel=", 7) == 0 &&
+		    sscanf(line, "kernel=%d.%d", &a, &b) == 2 && !kc_kernel_since(a, b))
 			SKIP("needs kernel %d.%d or later", a, b);
-		if (sscanf(line, "probe=%127[^\n]", word) != 1)
+		if (strncmp(line, "probe=", 6) != 0 ||
+		    sscanf(line, "probe=%127[^\n]", word) != 1)
 			continue;
 		for (const struct kc_probe *p = __start_kc_probes; p < __stop_kc_probes; p++) {
 			if (strcmp(p->name, word) != 0 || p->there())
@@ -446,9 +448,9 @@ static inline void kc_list(void)
 /* Waits for the name of a case on standard input. */
 static inline const struct kc_test *kc_ordered(void)
 {
+	int null = open("/dev/null", O_RDONLY);
 	char name[256];
 	ssize_t n = read(0, name, sizeof(name) - 1);
-	int null = open("/dev/null", O_RDONLY);
 
 	if (null > 0) {
 		dup2(null, 0);
@@ -471,6 +473,7 @@ static inline int kc_run(const struct kc_test *test)
 		perror("mmap");
 		return KC_FAIL;
 	}
+	kc_shared->test = NULL;	/* the page is there before the fork */
 	pid = fork();
 	if (pid == 0) {
 		kc_shared->test = test ? test : kc_ordered();
@@ -498,8 +501,12 @@ static inline int kc_main(int argc, char **argv)
 {
 	const struct kc_test *test = argc == 2 ? kc_find(argv[1]) : NULL;
 
-	if (test || (argc == 2 && strcmp(argv[1], "-") == 0))
-		return kc_run(test);
+	if (test || (argc == 2 && strcmp(argv[1], "-") == 0)) {
+		int status = kc_run(test);
+
+		fflush(stdout);
+		_exit(status);
+	}
 	kc_list();
 	if (argc == 1)
 		return 0;

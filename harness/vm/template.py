@@ -174,6 +174,9 @@ async def _make(
             await guest.agent.sync()
             for program in launch.standby:
                 await guest.agent.standby(program)
+            if launch.standby:
+                # Starting them made every page of the agent copy-on-write.
+                await guest.agent.sync()
             await _wait_idle(guest.machine)
             await _save(guest.machine, folder / "state")
             channel = guest.agent.channel

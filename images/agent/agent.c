@@ -52,14 +52,16 @@ static void synchronise(const struct frame *f)
 	uint64_t ns = f->len >= 8 ? get64(f->data) : 0;
 	size_t size = f->len >= 8 ? f->len - 8 : 0;
 	struct timespec t = { ns / 1000000000, ns % 1000000000 };
+	static int fd = -1;
 	uint32_t done = 0;
-	int fd;
 
 	if (ns && clock_settime(CLOCK_REALTIME, &t) == 0)
 		done |= 1;
 	if (size > sizeof(pool.data))
 		size = sizeof(pool.data);
-	fd = open("/dev/urandom", O_RDWR | O_CLOEXEC);
+	/* Kept open: the way to a file is long for a fork that has to translate it. */
+	if (fd < 0)
+		fd = open("/dev/urandom", O_RDWR | O_CLOEXEC);
 	if (fd >= 0 && size) {
 		pool.info.buf_size = size;
 		pool.info.entropy_count = size * 8;
@@ -67,8 +69,6 @@ static void synchronise(const struct frame *f)
 		if (ioctl(fd, RNDADDENTROPY, &pool) == 0 && ioctl(fd, RNDRESEEDCRNG) == 0)
 			done |= 2;
 	}
-	if (fd >= 0)
-		close(fd);
 	put32(put64(wire_payload(), now_ns()), done);
 	wire_send(SYNCED, f->seq, 12);
 }

@@ -135,6 +135,16 @@ struct plan {
 	char *cwd, *argv[ARGS_MAX + 1], *env[ARGS_MAX + 1];
 };
 
+/* Mounts made by the program go with it, and what others see stays as it was. */
+static void own_mounts(uint32_t flags)
+{
+	if (!(flags & RUN_DISPOSABLE) && unshare(CLONE_NEWNS) != 0)
+		return;
+	mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+	if (!(flags & RUN_WRITABLE_ROOT))
+		mount(NULL, "/", NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL);
+}
+
 /* What the child does before the program; a failure goes up the pipe `report`. */
 static void __attribute__((noreturn))
 job_child(const struct plan *p, int in, int out, int err, int report)
@@ -159,15 +169,8 @@ job_child(const struct plan *p, int in, int out, int err, int report)
 	if (p->flags & RUN_PTY)
 		ioctl(0, TIOCSCTTY, 0);
 	setrlimit(RLIMIT_CORE, &none);
-	/*
-	 * Mounts made by the program go with it, and what others see stays as
-	 * it was. In a guest that is dropped afterwards nobody else sees.
-	 */
-	if (p->flags & RUN_DISPOSABLE || unshare(CLONE_NEWNS) == 0) {
-		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
-		if (!(p->flags & RUN_WRITABLE_ROOT))
-			mount(NULL, "/", NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL);
-	}
+	if (!(p->flags & RUN_STANDBY))
+		own_mounts(p->flags);
 	if (chdir(p->cwd) != 0 && chdir("/") != 0)
 		goto failed;
 	if (p->gid || p->uid)
@@ -342,6 +345,8 @@ static struct {
 static void *starter_main(void *unused)
 {
 	(void)unused;
+	/* This thread's mounts outlive every program, so none has them to dismantle. */
+	own_mounts(0);
 	for (;;) {
 		if (sem_wait(&starter.wanted) != 0)
 			continue;
@@ -387,7 +392,7 @@ static void standby_start(const struct frame *f)
 		return;
 	}
 	started = 1;
-	starter.plan.flags = RUN_STDIN;
+	starter.plan.flags = RUN_STDIN | RUN_STANDBY;
 	sem_post(&starter.wanted);
 	while (sem_wait(&starter.done) != 0)
 		;
@@ -441,6 +446,7 @@ static void job_start(const struct frame *f)
 	if (plan.flags == (RUN_STANDBY | RUN_DISPOSABLE) && plan.argv[1] && !plan.argv[2] &&
 	    standby_take(&plan, f->seq))
 		return;
+	plan.flags &= ~RUN_STANDBY;
 	if (!(plan.flags & (RUN_KEEP_TMP | RUN_DISPOSABLE)))
 		fresh_tmp();
 	job.started = now_ns();
