@@ -22,8 +22,8 @@ test:
 
 lint:
 	@scripts/setup --dev
-	@.venv/bin/ruff check harness tests
-	@.venv/bin/ruff format --check harness tests
+	@.venv/bin/ruff check harness tests scripts/bare.py scripts/bench
+	@.venv/bin/ruff format --check harness tests scripts/bare.py scripts/bench
 	@.venv/bin/mypy
 
 bench:

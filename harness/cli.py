@@ -99,7 +99,8 @@ def run(nodes: tuple[str, ...], **options: Any) -> None:
     config = Path(options["config"]).absolute() if options["config"] else None
     settings = load_settings(config, Path.cwd())
     ui = "quiet" if options["quiet"] else "verbose" if options["verbose"] else "normal"
-    arguments = [*(nodes or settings.run.cases), f"--kharness-ui={ui}", "-p", "no:cacheprovider"]
+    arguments = [*(nodes or settings.run.cases), f"--kharness-ui={ui}", "--capture=sys"]
+    arguments += ["-p", "no:cacheprovider"]
     if options["last_failed"]:
         arguments[-2:] = ["--lf"]
     for spec in options["kernel"]:

@@ -244,6 +244,11 @@ class Reporting:
         """Ctrl-C."""
         self._interrupted = True
 
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Under plain pytest: what the user should know."""
+        for note in self._run.notes:
+            terminalreporter.write_line(f"kharness: {note}")
+
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
         """Writes the reports."""

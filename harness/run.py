@@ -87,10 +87,11 @@ class Run:
         self._journalled_kernels: set[str] = set()
         self._folder = options.run_dir.absolute() if options.run_dir else None
         self._start = time.monotonic()
-        self._notes: set[str] = set()
+        self.notes: list[str] = []
         self._finished = False
         quiet, verbose = options.ui == "quiet", options.ui == "verbose"
-        self.console = Console(highlight=False, soft_wrap=True)
+        # pytest puts another file in sys.stdout while a test runs, and notes come at any time.
+        self.console = Console(highlight=False, soft_wrap=True, file=sys.__stdout__)
         self.display = Display(self.console, quiet=quiet, verbose=verbose) if options.ui else None
 
     # What is to be run
@@ -263,8 +264,8 @@ class Run:
 
     def note(self, text: str) -> None:
         """A line that the user should see once."""
-        if text not in self._notes:
-            self._notes.add(text)
+        if text not in self.notes:
+            self.notes.append(text)
             if self.display:
                 self.display.note(text)
 

@@ -3,6 +3,7 @@
 
 import asyncio
 import contextlib
+import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -24,7 +25,7 @@ from harness.verdict.text import decode
 from harness.vm.accel import AccelChoice, choose_accel
 from harness.vm.admission import Admission, Ticket
 from harness.vm.agent import AgentRefusal, RunReport
-from harness.vm.console import Console
+from harness.vm.console import Capture, Console
 from harness.vm.guest import BootLimits, Guest
 from harness.vm.initramfs import agent_initramfs
 from harness.vm.pool import Fork, Pool
@@ -34,6 +35,9 @@ from harness.vm.template import CannotFork, obtain_template, template_in_use, te
 
 STANDBY_LIMIT = 64
 """Programs that stand by in a template; the agent has room for so many (images/agent/job.h)."""
+MARK = re.compile(r"[^\n]*kharness: end of job \d+[^\n]*\n?")
+MARK_S = 2.0
+"""A console has so long to print what the kernel said; a case may have turned it off."""
 SETTLE_S = 2.0
 """A guest that was lost has this long to finish what it prints."""
 
@@ -305,9 +309,16 @@ class KernelRunner:
         console = fork.guest.machine.console
         try:
             attempt = await self._attempt(fork.guest, case, sync=sync)
+            await self._console_is_complete(console, fork.capture, attempt)
         finally:
             await fork.close()
         return self._judged(case, base, attempt, console, console.end(fork.capture))
+
+    async def _console_is_complete(
+        self, console: Console, capture: Capture, attempt: RunReport | Exception
+    ) -> None:
+        if isinstance(attempt, RunReport) and attempt.mark:
+            await console.until(capture, attempt.mark, MARK_S)
 
     async def _shared_run(self, case: Case, base: Result) -> Result:
         shape = self._shape(case)
@@ -319,9 +330,7 @@ class KernelRunner:
         console = guest.machine.console
         capture = console.begin()
         attempt = await self._attempt(guest, case, sync=False)
-        # What the guest printed before EXITED is in our socket already: let the loop read it.
-        for _ in range(3):
-            await asyncio.sleep(0)
+        await self._console_is_complete(console, capture, attempt)
         usable = isinstance(attempt, RunReport) and not attempt.exited.stuck
         if not usable:
             del self._shared[shape]
@@ -358,7 +367,7 @@ class KernelRunner:
         printed: bytes,
     ) -> Result:
         timeout_s = case.timeout_s or self._settings.timeout_s
-        text = decode(printed)
+        text = MARK.sub("", decode(printed))
         splats = [s for s in find_splats(text) if s.severity is not Severity.INFO]
         if isinstance(attempt, RunReport):
             verdict = judge(

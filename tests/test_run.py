@@ -2,6 +2,8 @@
 """The whole of it, as a user starts it: kharness run and pytest, on a real kernel."""
 
 import json
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,10 +14,12 @@ import pytest
 from junitparser import JUnitXml
 from lxml import etree
 
+from harness.cache import cache_root
 from harness.report.journal import read_journal
 from harness.verdict.outcome import Outcome, Result
 
 pytestmark = pytest.mark.guest
+COMMAND = [sys.executable, "-m", "harness.cli"]
 
 CASES = """
 #include "kcase.h"
@@ -349,7 +353,7 @@ def test_lists_are_json_for_programs(project: Path) -> None:
 @pytest.mark.parametrize("how", [(), ("--fork",)])
 def test_shell_runs_what_it_is_told(project: Path, how: tuple[str, ...]) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "harness.cli", "shell", "--accel", "tcg", *how],
+        [*COMMAND, "shell", "--accel", "tcg", *how],
         cwd=project,
         input="uname -r; ls /case; exit 7\n",
         capture_output=True,
@@ -360,3 +364,144 @@ def test_shell_runs_what_it_is_told(project: Path, how: tuple[str, ...]) -> None
     assert done.returncode == 7
     assert done.stdout.startswith("6.12.")
     assert "try.all" in done.stdout
+
+
+def test_shell_opens_beside_a_case(project: Path) -> None:
+    done = subprocess.run(
+        [*COMMAND, "shell", "--case", "cases/try/all.c::leaves_mark"],
+        cwd=project,
+        input="cat /proc/sys/kernel/domainname; exit 3\n",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 3
+    assert "ok 1 leaves_mark" in done.stdout
+    assert "leaves_mark has ended (status 0x0)" in done.stdout
+    assert "marked" in done.stdout
+
+
+TALKERS = """
+#include "kcase.h"
+static void say(int from, int to)
+{
+	int fd = open("/dev/kmsg", O_WRONLY);
+	char line[64];
+
+	for (int n = from; n < to; n++)
+		EXPECT_OK(write(fd, line, sprintf(line, "says %d", n)));
+}
+"""
+
+
+@pytest.mark.parametrize("jobs", ["1", "2", "3"])
+def test_a_console_is_that_of_one_case(project: Path, tmp_path: Path, jobs: str) -> None:
+    source = tmp_path / "talkers.c"
+    tests = "".join(f"TEST(t{n}) {{ say({n * 10}, {n * 10 + 8}); }}\n" for n in range(12))
+    source.write_text(f"{TALKERS}{tests}KCASE_MAIN\n")
+    kharness(project, "run", str(source), "-n", jobs, "--run-dir", str(tmp_path / "run"))
+    for number, result in enumerate(results(tmp_path / "run").values()):
+        said = [int(n) for n in re.findall(r"says (\d+)", result.console)]
+        assert said == list(range(number * 10, number * 10 + 8))
+        stored = (tmp_path / "run" / result.console_file).read_text()
+        assert [int(n) for n in re.findall(r"says (\d+)", stored)] == said
+
+
+def test_a_case_may_ask_for_a_boot(project: Path, tmp_path: Path) -> None:
+    source = tmp_path / "ask.c"
+    source.write_text(
+        '#include "kcase.h"\n'
+        "TEST(boots, ISOLATE(boot)) { EXPECT_EQ(1, 1); }\n"
+        "TEST(forks) { EXPECT_EQ(1, 1); }\nKCASE_MAIN\n"
+    )
+    for asked, others in (("fork", "fork"), ("shared", "shared"), ("boot", "boot")):
+        folder = tmp_path / asked
+        kharness(project, "run", str(source), "--isolate", asked, "--run-dir", str(folder))
+        assert {n: r.isolation for n, r in results(folder).items()} == {
+            "boots": "boot",
+            "forks": others,
+        }
+    source.write_text('#include "kcase.h"\nTEST(x, ISOLATE(never)) { }\nKCASE_MAIN\n')
+    wrong = kharness(project, "run", str(source))
+    assert wrong.returncode == 4
+    assert "ISOLATE(fork) or ISOLATE(boot)" in wrong.stdout + wrong.stderr
+
+
+def test_what_cannot_be_forked_is_booted_and_said_once(project: Path, tmp_path: Path) -> None:
+    """A real QEMU with a device that does not migrate."""
+    program = tmp_path / "qemu"
+    program.write_text(
+        '#!/bin/sh\nexec qemu-system-x86_64 "$@" $(test "$1" = --version || echo '
+        "-drive if=none,id=d,file=null-co://,file.size=1M,format=raw -device nvme,serial=x,drive=d)"
+    )
+    program.chmod(0o755)
+    environment = {**os.environ, "KHARNESS_QEMU": str(program)}
+    done = subprocess.run(
+        [*COMMAND, "run", "-k", "passes or leaves", "--run-dir", str(tmp_path / "run")],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("booting for every case; no fork:") == 1
+    assert {r.isolation for r in results(tmp_path / "run").values()} == {"boot"}
+
+
+def test_two_runs_with_different_kernels_at_once(project: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "KHARNESS_CACHE": str(tmp_path / "cache")}
+    (tmp_path / "cache").mkdir()
+    # Kernels are fetched already; everything else is made anew, by both.
+    kernels = Path(os.environ.get("KHARNESS_CACHE", cache_root())) / "kernels"
+    (tmp_path / "cache" / "kernels").symlink_to(kernels)
+    try:
+        both = [
+            subprocess.Popen(
+                [
+                    *(*COMMAND, "run", "-k", "passes or leaves"),
+                    *("--kernel", f"debian:{series}", "--run-dir", str(tmp_path / series)),
+                ],
+                cwd=project,
+                env=environment,
+                stdout=subprocess.DEVNULL,
+            )
+            for series in ("6.12", "6.1")
+        ]
+        assert [one.wait(timeout=300) for one in both] == [0, 0]
+        for series in ("6.12", "6.1"):
+            found = results(tmp_path / series)
+            assert [r.outcome for r in found.values()] == [Outcome.PASS] * 3
+    finally:
+        listed = subprocess.run(
+            [*COMMAND, "cache", "prune"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert listed.stdout.startswith("2 templates removed")
+
+
+def test_the_limit_of_the_cache_is_kept(project: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "KHARNESS_CACHE": str(tmp_path / "cache")}
+    (tmp_path / "cache").mkdir()
+    kernels = Path(os.environ.get("KHARNESS_CACHE", cache_root())) / "kernels"
+    (tmp_path / "cache" / "kernels").symlink_to(kernels)
+    settings = tmp_path / "harness.toml"
+    settings.write_text('[run]\naccel = "tcg"\n[cache]\nlimit_mib = 100\n')
+    sizes = []
+    for memory in ("128", "160"):
+        settings.write_text(
+            f'[run]\naccel = "tcg"\n[cache]\nlimit_mib = 100\n[guest]\nmemory_mib = {memory}\n'
+        )
+        words = ["run", "--config", str(settings), "--kernel", "debian:6.12", "-k", "passes"]
+        subprocess.run([*COMMAND, *words], cwd=project, env=environment, check=True)
+        listed = subprocess.run(
+            [*COMMAND, "cache", "list", "--json"], env=environment, capture_output=True, check=True
+        )
+        sizes.append(len(json.loads(listed.stdout)))
+    subprocess.run([*COMMAND, "cache", "prune"], env=environment, check=True)
+    assert sizes == [1, 1]

@@ -42,12 +42,15 @@ class RunReport:
             ``stdout_head`` bytes of it are the start.
         stderr: the same for standard error.
         timed_out: it was killed because its time was up.
+        mark: what the console has after everything that the kernel said until the program's end;
+            empty when it said nothing.
     """
 
     exited: Exited
     stdout: bytes
     stderr: bytes
     timed_out: bool = False
+    mark: bytes = b""
 
     @property
     def truncated(self) -> bool:
@@ -236,7 +239,8 @@ class Agent:
             self._request = None
         exited = Exited.decode(frame.payload)
         out, err = request.output[Type.STDOUT], request.output[Type.STDERR]
-        return RunReport(exited, bytes(out), bytes(err), timed_out)
+        mark = b"kharness: end of job %d" % request.seq if exited.marked else b""
+        return RunReport(exited, bytes(out), bytes(err), timed_out, mark)
 
     async def sync(self) -> None:
         """Sets the guest's clock and feeds its random numbers.

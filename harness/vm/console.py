@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A guest's console: stored raw, with the host's time of every line beside it, and bounded."""
 
+import asyncio
 import time
 from pathlib import Path
 from typing import BinaryIO, TextIO
@@ -11,6 +12,8 @@ FILE_LIMIT = 64 * 1024 * 1024
 """Bytes of one console that are stored; a guest that floods its console fills no disk."""
 CAPTURE_HEAD = 256 * 1024
 CAPTURE_TAIL = 64 * 1024
+MARK_WITHIN = 16 * 1024
+"""A mark of the agent is looked for in so many bytes: other CPUs may have printed after it."""
 
 
 class Capture:
@@ -37,6 +40,10 @@ class Capture:
             self._tail += data
             if len(self._tail) > 2 * self._tail_limit:
                 del self._tail[: -self._tail_limit]
+
+    def end(self, size: int) -> bytes:
+        """The last ``size`` bytes, or somewhat more."""
+        return bytes(self._head[-size:]) + bytes(self._tail[-size:])
 
     def text(self) -> bytes:
         """All bytes kept; what was left out in the middle is marked with its size."""
@@ -65,6 +72,18 @@ class Console:
         self._times: TextIO | None = None
         self._line_open = False
         self._captures: list[Capture] = []
+        self._fed = asyncio.Event()
+
+    async def until(self, capture: Capture, mark: bytes, limit_s: float) -> bool:
+        """Waits until ``mark`` has come near the end of a capture; False after ``limit_s``."""
+        try:
+            async with asyncio.timeout(limit_s):
+                while mark not in capture.end(MARK_WITHIN):
+                    self._fed.clear()
+                    await self._fed.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def begin(self) -> Capture:
         """A capture of everything from now on, until :meth:`end`."""
@@ -94,6 +113,7 @@ class Console:
         for capture in self._captures:
             capture.add(data)
         self.feed_file(data)
+        self._fed.set()
 
     def feed_file(self, data: bytes) -> None:
         """Takes bytes that every capture has already."""

@@ -237,12 +237,14 @@ _EXITED = struct.Struct("<iIQQQQQQII")
 @dataclass(frozen=True)
 class Exited:
     """EXITED, after the program ended, what it left was killed, and all output was sent:
-    i32 wait status, u32 flags (1: killed by KILL), u64 user us, u64 system us, u64 peak RSS KiB,
-    u64 wall ns, u64 stdout bytes, u64 stderr bytes, u32 leftovers killed, u32 stuck.
+    i32 wait status, u32 flags (1: killed by KILL, 2: the console is marked), u64 user us,
+    u64 system us, u64 peak RSS KiB, u64 wall ns, u64 stdout bytes, u64 stderr bytes,
+    u32 leftovers killed, u32 stuck.
 
     Attributes:
         status: as wait(2) gives it.
         killed: a KILL frame ended it.
+        marked: the kernel said something, and ``kharness: end of job <seq>`` follows it there.
         user_s: CPU time in user space, seconds.
         system_s: CPU time in the kernel, seconds.
         maxrss_kib: peak resident set, KiB (ru_maxrss of wait4(2)).
@@ -255,6 +257,7 @@ class Exited:
 
     status: int
     killed: bool
+    marked: bool
     user_s: float
     system_s: float
     maxrss_kib: int
@@ -273,6 +276,7 @@ class Exited:
         return cls(
             status,
             bool(flags & 1),
+            bool(flags & 2),
             user / 1e6,
             system / 1e6,
             rss,

@@ -42,6 +42,7 @@ IDLE_SHARE = 0.04
 """A guest is idle when QEMU used less than this share of a CPU in each of IDLE_WINDOWS windows."""
 IDLE_WINDOWS = 4
 IDLE_LIMIT_S = 30.0
+AGE_S = 1.3
 SAVE_LIMIT_S = 30.0
 ZEROS = bytes(256 * 1024)
 
@@ -208,8 +209,11 @@ async def _wait_idle(machine: Machine) -> None:
     """Waits until the guest's kernel has nothing to do any more.
 
     What kernel threads still do when a template is saved, such as crypto self-tests after a boot,
-    every fork would do again. A guest that never rests is saved as it is after 30 s.
+    every fork would do again. What a kernel does a second after its boot, such as refining the
+    TSC's frequency (arch/x86/kernel/tsc.c), is waited for. A guest that never rests is saved as it
+    is after 30 s.
     """
+    await asyncio.sleep(AGE_S)
     calm, last = 0, machine.vcpu_runtime_ns()
     for _ in range(int(IDLE_LIMIT_S / IDLE_WINDOW_S)):
         await asyncio.sleep(IDLE_WINDOW_S)

@@ -196,5 +196,6 @@ int main(void)
 	if (!channel)
 		stop("kharness-agent: no usable channel\n");
 	hello(channel);
+	mark_console();
 	serve();
 }

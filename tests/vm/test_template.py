@@ -8,16 +8,24 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from harness.cache import cache_root
+from harness.errors import GuestError, HostError
 from harness.host import Qemu
+from harness.vm import shelf
 from harness.vm import template as module
+from harness.vm.admission import Admission
+from harness.vm.agent import RunReport
 from harness.vm.console import Console
 from harness.vm.loop import VmLoop
-from harness.vm.protocol import Run
+from harness.vm.pool import Pool
+from harness.vm.protocol import Run, RunFlags
 from harness.vm.qemu import Launch
 from harness.vm.shelf import prune_templates, roots, saved_templates
 from harness.vm.template import Template, obtain_template, template_in_use, template_key
@@ -78,6 +86,134 @@ def test_forks_leave_no_process_and_no_descriptor(loop: VmLoop, template: Templa
     assert not [c for c in children if "qemu" in Path(f"/proc/{c}/cmdline").read_text()]
 
 
+def left_behind(template: Template) -> tuple[int, int, set[str], int]:
+    """Descriptors, child processes, tickets and files of guests; and private memory in MiB."""
+    fds = len(list(Path("/proc/self/fd").iterdir()))
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    files = {str(path) for path in template.folder.rglob("*")}
+    files |= {str(path) for path in (cache_root() / "guests").glob(f"{os.getpid()}-*")}
+    status = Path("/proc/self/status").read_text()
+    memory = int(status.partition("RssAnon:")[2].split()[0]) // 1024
+    return fds, len(children), files, memory
+
+
+def test_a_thousand_forks_leave_nothing_behind(loop: VmLoop, template: Template) -> None:
+    run = Run(("/case/hostile", "mark"), flags=RunFlags.DISPOSABLE)
+
+    async def fork(pool: Pool, number: int, *, ahead: bool) -> None:
+        one = await pool.take()
+        if ahead:
+            pool.prepare()
+        try:
+            if number % 10 == 0:
+                assert (await one.guest.agent.run(run, timeout_s=30, sync=True)).stdout
+        finally:
+            await one.close()
+
+    async def forks(first: int, count: int) -> None:
+        pool = Pool(template, Admission(), print)
+        for number in range(first, first + count, 2):
+            await asyncio.gather(*(fork(pool, number + k, ahead=k == 0) for k in range(2)))
+        await pool.close()
+
+    loop.run(forks(0, 50))
+    before = left_behind(template)
+    loop.run(forks(50, 1000))
+    after = left_behind(template)
+    assert after[:3] == before[:3]
+    assert after[3] - before[3] < 10
+
+
+@pytest.mark.parametrize("after_ms", range(0, 120, 8))
+def test_a_fork_that_is_killed_is_an_error_and_costs_nobody_else(
+    loop: VmLoop, template: Template, after_ms: int
+) -> None:
+    """At every stage: starting, QMP, loading, running the case, ending."""
+
+    async def killed() -> bool:
+        console = Console(None)
+        task = asyncio.ensure_future(run_in_fork(template, "/bin/sh", "-c", "sleep 0.02"))
+        await asyncio.sleep(after_ms / 1000)
+        children = Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text()
+        for child in children.split():
+            os.kill(int(child), signal.SIGKILL)
+        try:
+            await asyncio.wait_for(task, 10)
+        except (GuestError, HostError):
+            return True
+        finally:
+            console.close()
+        return not children  # nobody was there to be killed
+
+    before = left_behind(template)[:3]
+    assert loop.run(killed())
+    assert left_behind(template)[:3] == before
+    assert loop.run(run_in_fork(template, "/bin/sh", "-c", "echo well")) == b"well\n"
+
+
+def test_a_program_that_does_not_stand_by_is_started(
+    loop: VmLoop, qemu: Qemu, launch: Launch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was asked to stand by, does not know how, and has ended long ago."""
+    monkeypatch.setenv("KHARNESS_CACHE", str(tmp_path))
+    try:
+        made = loop.run(
+            obtain_template(qemu, replace(launch, standby=("/case/hostile",)), Console(None))
+        )
+
+        async def run() -> RunReport:
+            guest = await made.fork(Console(None))
+            words = Run(("/case/hostile", "mark"), flags=RunFlags.DISPOSABLE | RunFlags.STANDBY)
+            try:
+                return await guest.agent.run(words, timeout_s=30, sync=True)
+            finally:
+                await guest.close()
+
+        report = loop.run(run())
+        assert report.stdout == b"(none)\n"
+        assert report.exited.leftovers == 0
+    finally:
+        for root in roots():
+            shutil.rmtree(root, ignore_errors=True)
+
+
+def test_a_tmpfs_that_is_too_small_is_left_for_the_disk(
+    loop: VmLoop, qemu: Qemu, launch: Launch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real one, which is full only when the guest writes: QEMU dies of a bus error."""
+    small = tmp_path / "shm"
+    small.mkdir()
+    monkeypatch.setenv("KHARNESS_CACHE", str(tmp_path / "cache"))
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "none", small], check=False, capture_output=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip("only root may mount a small tmpfs")
+    try:
+        monkeypatch.setattr(shelf, "SHM", small)
+        real = shutil.disk_usage
+        roomy = real(tmp_path)
+        monkeypatch.setattr(
+            shutil, "disk_usage", lambda path: roomy if small in path.parents else real(path)
+        )
+        made = loop.run(obtain_template(qemu, launch, Console(None)))
+        assert made.folder.is_relative_to(tmp_path / "cache")
+        assert loop.run(run_in_fork(made, "/bin/sh", "-c", "echo well")) == b"well\n"
+        assert not any(small.rglob("ram"))
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def test_a_small_dev_shm_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KHARNESS_CACHE", str(tmp_path))
+    usage = shutil._ntuple_diskusage(total=64 << 20, used=0, free=64 << 20)
+    real = shutil.disk_usage
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda path: usage if shelf.in_memory(path) else real(path)
+    )
+    assert shelf.root_for(128).is_relative_to(tmp_path)
+
+
 def test_a_saved_template_is_used_again(
     loop: VmLoop, qemu: Qemu, template: Template, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,7 +228,7 @@ def test_a_changed_command_line_is_another_template(qemu: Qemu, launch: Launch) 
 
 
 @pytest.mark.parametrize("name", ["ram", "state", "meta.json"])
-@pytest.mark.parametrize("tenth", [0, 3, 7, 9])
+@pytest.mark.parametrize("tenth", range(10))
 def test_a_truncated_template_is_noticed(
     qemu: Qemu,
     template: Template,
@@ -161,7 +297,7 @@ with VmLoop() as loop:
 """
 
 
-@pytest.mark.parametrize("after_s", [0.1, 1.0, 2.4])
+@pytest.mark.parametrize("after_s", [0.1, 0.6, 1.2, 1.8, 2.2, 2.6, 3.0])
 def test_a_builder_that_is_killed_leaves_nothing_half_made(after_s: float) -> None:
     word = f"kharness_test={os.getpid()}.{after_s}"
     command = [sys.executable, "-c", BUILDER, word]

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Memory is admitted: by the books that all processes share."""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.errors import HostError
+from harness.vm.admission import OVERHEAD_MIB, Admission
+
+GUEST = 128
+NEED = GUEST + OVERHEAD_MIB
+
+
+def test_no_more_than_fit_are_admitted(tmp_path: Path) -> None:
+    admission = Admission(tmp_path, lambda: 3 * NEED + 100, reserve_mib=50)
+    tickets = [admission.try_admit(GUEST) for _ in range(5)]
+    assert [ticket is not None for ticket in tickets] == [True, True, True, False, False]
+
+
+def test_one_that_ends_makes_room(tmp_path: Path) -> None:
+    admission = Admission(tmp_path, lambda: NEED, reserve_mib=0)
+    said: list[str] = []
+
+    async def second() -> None:
+        first = await admission.admit(GUEST, said.append)
+        waiting = asyncio.ensure_future(admission.admit(GUEST, said.append))
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+        first.release()
+        (await waiting).release()
+
+    asyncio.run(second())
+    assert "waiting for one of 1 guests to end" in said[0]
+    assert list(tmp_path.glob("*.guest")) == []
+
+
+def test_another_process_counts_and_a_dead_one_does_not(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from harness.vm.admission import Admission\n"
+        f"t = Admission(Path(sys.argv[1]), lambda: 10000).try_admit({GUEST})\n"
+        "print('has it', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, tmp_path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "has it\n"
+        admission = Admission(tmp_path, lambda: NEED, reserve_mib=0)
+        assert admission.try_admit(GUEST) is None
+        other.kill()
+        other.wait()
+        assert admission.try_admit(GUEST) is not None
+
+
+def test_what_a_guest_has_taken_is_not_counted_twice(tmp_path: Path) -> None:
+    free = 2 * NEED
+    admission = Admission(tmp_path, lambda: free, reserve_mib=0)
+    first = admission.try_admit(GUEST)
+    assert first is not None
+    hog = subprocess.Popen(
+        [sys.executable, "-c", f"b = b'x' * ({NEED} << 20); print(1, flush=True); input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert hog.stdout is not None
+    hog.stdout.readline()
+    first.guest(hog.pid)
+    free = NEED  # what the guest took is gone from what can be had
+    assert admission.try_admit(GUEST) is not None
+    hog.communicate(b"\n")
+
+
+def test_what_can_never_fit_is_an_error(tmp_path: Path) -> None:
+    admission = Admission(tmp_path, lambda: NEED - 1)
+    with pytest.raises(HostError, match="no memory for a guest of 128 MiB: 191 MiB can be had"):
+        asyncio.run(admission.admit(GUEST, print))
