@@ -37,6 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--case-timeout", type=float, metavar="S", help="a case's time limit in seconds"
     )
+    group.addoption("--build", action="store_true", help="build what is a kernel tree first")
     group.addoption("--jobs", metavar="N", help="guests at a time (default: as many as pay)")
     group.addoption("--junit", metavar="FILE", help="write JUnit here as well")
     group.addoption("--run-dir", metavar="DIR", help="run folder (default: .kharness/runs/<time>)")
@@ -65,6 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
                 isolate=option("--isolate"),
                 timeout_s=option("--case-timeout"),
                 jobs=option("--jobs"),
+                build=option("--build"),
                 junit=Path(option("--junit")) if option("--junit") else None,
                 run_dir=Path(run_dir) if run_dir else None,
                 config=Path(option("--kharness-config")) if option("--kharness-config") else None,

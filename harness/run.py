@@ -23,6 +23,7 @@ from harness.errors import ExitCode, HostError, KharnessError, UsageError
 from harness.host import cpu_count, find_qemu
 from harness.kernels.kernel import Kernel
 from harness.kernels.spec import resolve
+from harness.report.building import BuildDisplay
 from harness.report.journal import JournalWriter, KernelInfo, RunInfo, read_journal
 from harness.report.junit import write_junit
 from harness.report.terminal import Display, exit_code, print_summary
@@ -43,6 +44,7 @@ class RunOptions:
     Attributes:
         start: folder that the run was started in.
         worker: name of the xdist worker, empty in the controller.
+        build: build what is a kernel tree.
         ui: ``normal``, ``quiet`` or ``verbose`` for kharness's own display, empty for pytest's.
     """
 
@@ -56,6 +58,7 @@ class RunOptions:
     run_dir: Path | None = None
     config: Path | None = None
     worker: str = ""
+    build: bool = False
     ui: str = ""
 
 
@@ -103,12 +106,13 @@ class Run:
             KharnessError: one cannot be had, or two have the same name.
         """
         if not self._kernels:
-            for spec in dict.fromkeys(self.options.kernels or self.settings.run.kernels):
-                kernel = resolve(spec)
-                name, number = kernel.name, 2
-                while name in self._kernels:
-                    name, number = f"{kernel.name}-{number}", number + 1
-                self._kernels[name] = replace(kernel, name=name)
+            with BuildDisplay(self.console, quiet=self.options.ui in ("", "quiet")) as display:
+                for spec in dict.fromkeys(self.options.kernels or self.settings.run.kernels):
+                    kernel = resolve(spec, build_tree=self.options.build, progress=display)
+                    name, number = kernel.name, 2
+                    while name in self._kernels:
+                        name, number = f"{kernel.name}-{number}", number + 1
+                    self._kernels[name] = replace(kernel, name=name)
         return list(self._kernels.values())
 
     def add_programs(self, cases: Sequence[Case]) -> None:

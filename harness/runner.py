@@ -211,7 +211,8 @@ class KernelRunner:
     def _shape(self, case: Case) -> Shape:
         default = self._settings.shape
         return Shape(
-            max(default.cpus, case.needs.cpus), max(default.memory_mib, case.needs.memory_mib)
+            max(default.cpus, case.needs.cpus),
+            max(default.memory_mib, case.needs.memory_mib, self.kernel.memory_mib),
         )
 
     def _isolation_of(self, case: Case) -> Isolation:
@@ -391,6 +392,7 @@ class KernelRunner:
             verdict = Verdict(Outcome.ERROR, f"the case did not start: {attempt}")
         else:
             verdict = _lost(attempt, timeout_s)
+        verdict = _promised(verdict, case, self.kernel)
         if splats:
             verdict = _crashed(splats, verdict)
         stored = console.path if console.path and console.total else None
@@ -423,6 +425,18 @@ class KernelRunner:
             ticket.release()
         self._shared.clear()
         self._held.close()
+
+
+def _promised(verdict: Verdict, case: Case, kernel: Kernel) -> Verdict:
+    """A skip for want of what the kernel's recipe says it provides is a failure."""
+    if verdict.outcome is Outcome.SKIP:
+        for probe, _ in case.needs.probes:
+            if probe in kernel.provides and re.match(
+                rf"needs {re.escape(probe)}\b", verdict.message
+            ):
+                message = f"{kernel.spec} provides {probe}, and the kernel says no to it"
+                return replace(verdict, outcome=Outcome.FAIL, message=message)
+    return verdict
 
 
 def _lost(error: Exception, timeout_s: float) -> Verdict:

@@ -54,6 +54,9 @@ class Kernel:
         config: its configuration.
         sha256: of ``image``, in hex: the kernel's identity.
         modules: folder that holds ``lib/modules/<release>``, where there is one.
+        provides: probes of cases that this kernel must say yes to, beside what its version has.
+        memory_mib: what a guest of it needs at least, in MiB; 0 when nothing special.
+        vmlinux: the ELF file with symbols, where there is one.
     """
 
     spec: str
@@ -66,3 +69,6 @@ class Kernel:
     config: Kconfig
     sha256: str
     modules: Path | None = None
+    provides: tuple[str, ...] = ()
+    memory_mib: int = 0
+    vmlinux: Path | None = None

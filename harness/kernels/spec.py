@@ -2,40 +2,49 @@
 """From the words of a user to a kernel."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 from harness.errors import UsageError
+from harness.kernels.build import Progress, build, kernel_of, plan_recipe, plan_tree
 from harness.kernels.debian import debian_kernel
 from harness.kernels.kernel import Kernel
 from harness.kernels.read import read_kernel
+from harness.kernels.recipe import find_recipe
 from harness.kernels.tree import tree_kernel
 
-SOURCES: dict[str, Callable[[str], Kernel]] = {"debian": debian_kernel}
-"""What stands before the colon of a spec, and who has such kernels."""
+SMALL = "mainline"
+"""The recipe whose configuration a tree without a ``.config`` is built with."""
 
 
-def resolve(spec: str) -> Kernel:
-    """The kernel that ``spec`` names; fetched when it must be.
+def resolve(spec: str, *, build_tree: bool = False, progress: Progress | None = None) -> Kernel:
+    """The kernel that ``spec`` names; fetched or built when it must be.
 
     Args:
-        spec: ``debian:6.12``, a path to an image, or a path to a built tree.
+        spec: ``debian:6.12``, ``recipe:procfd``, a path to an image, or a path to a built tree.
+        build_tree: build what is a kernel tree, outside of it.
+        progress: is told how far a build is.
 
     Raises:
         UsageError: it names nothing.
         KernelError: what it names cannot be had or is not a kernel.
     """
     source, colon, rest = spec.partition(":")
-    if colon and source in SOURCES:
-        return SOURCES[source](rest)
+    if colon and source == "debian":
+        return debian_kernel(rest)
+    if colon and source == "recipe":
+        plan = plan_recipe(find_recipe(rest))
+        return kernel_of(plan, build(plan, progress=progress))
     path = Path(spec).expanduser()
     if path.is_dir():
+        if build_tree:
+            plan = plan_tree(path, find_recipe(SMALL), name=short_name(path))
+            return kernel_of(plan, build(plan, progress=progress))
         return tree_kernel(path, spec=spec, name=short_name(path))
     if path.exists():
         return read_kernel(path, spec=spec, name=short_name(path))
     raise UsageError(
         f"no kernel {spec!r}",
-        "give debian:SERIES (debian:6.12), a kernel image, or a built kernel tree",
+        "give debian:SERIES (debian:6.12), recipe:NAME, a kernel image, or a built kernel tree",
     )
 
 

@@ -25,6 +25,11 @@ def tree_kernel(folder: Path, *, spec: str, name: str) -> Kernel:
                 name=name,
                 config=config if config.is_file() else None,
             )
+    # What `kharness kernels build` leaves in the cache.
+    if (folder / "bzImage").is_file() and (folder / "meta.json").is_file():
+        return read_kernel(folder / "bzImage", spec=spec, name=name, config=folder / "config")
     if (folder / "Kconfig").is_file() or (folder / ".config").is_file():
-        raise KernelError(f"no kernel was built in {folder}", f"make -C {folder} bzImage")
+        raise KernelError(
+            f"no kernel was built in {folder}", f"make -C {folder} bzImage, or run with --build"
+        )
     raise KernelError(f"{folder} is no kernel tree", "give a built tree, or a kernel image")

@@ -15,7 +15,7 @@ from pathlib import Path
 from harness.cache import cache_root, private_folder
 from harness.errors import HostError
 from harness.host import memory_available_mib
-from harness.vm.locks import Lock
+from harness.locks import Lock
 
 OVERHEAD_MIB = 64
 """What QEMU needs beside the guest's memory (about 25 MiB private for a fork, and some spare)."""

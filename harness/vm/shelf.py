@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.cache import cache_root, digest, private_folder
 from harness.errors import HostError
-from harness.vm.locks import Lock
+from harness.locks import Lock
 
 SHM = Path("/dev/shm")
 

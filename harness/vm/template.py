@@ -22,9 +22,9 @@ from qemu.qmp import ExecuteError
 from harness.cache import digest
 from harness.errors import HostError, KharnessError
 from harness.host import Qemu
+from harness.locks import Lock
 from harness.vm.console import Console
 from harness.vm.guest import IGNORE_SHARED, BootLimits, Guest, restore
-from harness.vm.locks import Lock
 from harness.vm.machine import Machine
 from harness.vm.qemu import Channel, Descriptors, Launch, MemoryFile, command_line
 from harness.vm.shelf import (

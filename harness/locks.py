@@ -39,6 +39,10 @@ class Lock:
         self._fd = fd
         return True
 
+    def fileno(self) -> int:
+        """The descriptor of the lock that is held; who inherits it holds the lock as well."""
+        return self._fd
+
     def release(self) -> None:
         """Gives the lock back."""
         if self._fd >= 0:

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""make in a kernel tree: its progress, its end, and what the compiler said when it failed.
+
+make and all that it starts hold the lock of the work folder and end with kharness.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import HostError, KernelError
+from harness.locks import Lock
+from harness.resources import resource
+from harness.toolchain import compile_program
+
+STEP = re.compile(r"^  (?:\[[A-Z]\] )?[A-Z][A-Z0-9_/-]*(?: \[[A-Z]\])? +(\S+)")
+"""``  CC      kernel/pid.o``, as make without V=1 prints each step (scripts/Kbuild.include)."""
+ERROR = re.compile(r"(?:^|: )(?:fatal )?error: |undefined reference|^ERROR: |^(?:ld|as): ")
+MAKE_ERROR = re.compile(r"^make(?:\[\d+\])?: \*\*\* (.*)")
+SHOWN_LINES = 20
+CONTEXT_LINES = 3
+END_S = 10.0
+REPRODUCIBLE = {
+    "KBUILD_BUILD_TIMESTAMP": "Thu Jan  1 00:00:00 UTC 1970",
+    "KBUILD_BUILD_USER": "kharness",
+    "KBUILD_BUILD_HOST": "kharness",
+    "KBUILD_BUILD_VERSION": "1",
+}
+"""One input, one image (Documentation/kbuild/reproducible-builds.rst)."""
+OWN = ("MAKE", "MFLAGS", "KBUILD_", "KCONFIG_", "INSTALL_")
+"""What a make that started kharness, or a user's shell, would tell the kernel's make."""
+
+
+@dataclass(frozen=True)
+class BuildProgress:
+    """How far a build is.
+
+    Attributes:
+        name: the kernel that is built.
+        what: what is being done, such as a file's name.
+        done: steps done.
+        total: steps that there will be, estimated; 0 when nobody knows.
+        elapsed_s: since make was started.
+    """
+
+    name: str
+    what: str
+    done: int = 0
+    total: int = 0
+    elapsed_s: float = 0.0
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds left, as the steps so far took; None when that cannot be said."""
+        if not self.total or self.done < 10:
+            return None
+        return self.elapsed_s / self.done * max(0, self.total - self.done)
+
+
+@dataclass(frozen=True)
+class Make:
+    """make for one tree.
+
+    Attributes:
+        tree: the source.
+        out: where objects go (``O=``).
+        log: takes everything that make prints.
+        lock: lock of the work folder, held.
+        name: what is built, for messages.
+    """
+
+    tree: Path
+    out: Path
+    log: Path
+    lock: Lock
+    name: str
+
+    def run(
+        self,
+        targets: Sequence[str],
+        *,
+        jobs: int,
+        total: int = 0,
+        progress: Callable[[BuildProgress], None] | None = None,
+    ) -> int:
+        """Runs make; returns the number of steps that it took.
+
+        Raises:
+            KernelError: it fails; the compiler's lines are in ``detail``.
+            HostError: no make.
+        """
+        command = ["make", "-C", str(self.tree), f"O={self.out}", f"-j{jobs}"]
+        command += [f"{key}={value}" for key, value in REPRODUCIBLE.items()] + list(targets)
+        start, steps, lines = time.monotonic(), 0, []
+        with self.log.open("a", encoding="utf-8") as log, self._started(command) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                log.write(line)
+                lines.append(line)
+                step = STEP.match(line)
+                if step:
+                    steps += 1
+                    if progress:
+                        elapsed = time.monotonic() - start
+                        progress(
+                            BuildProgress(self.name, step[1], steps, max(total, steps), elapsed)
+                        )
+            status = process.wait()
+        if status != 0:
+            raise self._failure(lines)
+        return steps
+
+    @contextmanager
+    def _started(self, command: list[str]) -> Iterator["subprocess.Popen[str]"]:
+        tether = [str(compile_program(resource("images/tether/tether.c"))), str(os.getpid())]
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(OWN)}
+        try:
+            process = subprocess.Popen(
+                [*tether, *command],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                env={**environment, "LC_ALL": "C"},
+                process_group=0,
+                pass_fds=(self.lock.fileno(),),
+            )
+        except OSError as error:
+            raise HostError(
+                f"cannot start make: {error.strerror}", "apt-get install make"
+            ) from error
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+                try:
+                    process.wait(END_S)
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
+            if process.stdout:
+                process.stdout.close()
+
+    def _failure(self, lines: Sequence[str]) -> KernelError:
+        found = error_lines(lines)
+        first = next((line for line in found if ERROR.search(line)), found[0] if found else "")
+        hint = f"all of make's output is in {self.log}"
+        return KernelError(f"{self.name} does not build: {first.strip()}", hint, "\n".join(found))
+
+
+def error_lines(lines: Sequence[str]) -> list[str]:
+    """What a compiler, a linker or a script complained about, out of make's output.
+
+    Args:
+        lines: everything that make printed.
+
+    Returns:
+        Each complaint with the lines of source below it; make's own last words when there is none.
+    """
+    found: list[str] = []
+    context = 0
+    for line in (raw.rstrip("\n") for raw in lines):
+        if ERROR.search(line):
+            found.append(line)
+            context = CONTEXT_LINES
+        elif context and re.match(r"\s+(\d+ )?\|", line):
+            found.append(line)
+            context -= 1
+        else:
+            context = 0
+    if not found:
+        found = [line.rstrip() for line in lines if MAKE_ERROR.match(line)]
+        before = [line.rstrip() for line in lines if not STEP.match(line) and line.strip()]
+        found = [line for line in before if line not in found][-5:] + found[:1]
+    return found[:SHOWN_LINES]
