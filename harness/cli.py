@@ -3,9 +3,6 @@
 
 import json
 import sys
-import traceback
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -17,39 +14,16 @@ from rich.text import Text
 
 from harness import __version__
 from harness.cases.discover import find_sources, load
+from harness.cli_common import DEBUG, print_error, reported
+from harness.cli_kernels import kernels
 from harness.config import load_settings
 from harness.doctor import examine
 from harness.errors import ExitCode, KharnessError, UsageError
-from harness.kernels.debian import fetched
 from harness.kernels.spec import resolve
 from harness.plugin import RUN_KEY, Reporting
+from harness.report.building import BuildDisplay
 from harness.shell import shell as open_shell
 from harness.vm.shelf import prune_templates, saved_templates
-
-DEBUG = "kharness.debug"
-
-
-def _reported(command: Callable[..., Any]) -> Callable[..., Any]:
-    """An error of the user's or the host's is one line, and the evidence below it."""
-
-    @wraps(command)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return command(*args, **kwargs)
-        except KharnessError as error:
-            _print_error(error)
-            sys.exit(error.exit_code)
-
-    return wrapper
-
-
-def _print_error(error: KharnessError) -> None:
-    context = click.get_current_context(silent=True)
-    if context is not None and context.find_root().meta.get(DEBUG):
-        traceback.print_exc()
-    click.echo(f"kharness: {error}", err=True)
-    if error.detail:
-        click.echo(error.detail, err=True)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -79,11 +53,13 @@ def main(context: click.Context, debug: bool) -> None:
 @click.option("--junit", type=click.Path(dir_okay=False), help="Write JUnit here as well.")
 @click.option("--run-dir", type=click.Path(file_okay=False), help="Run folder, new or empty.")
 @click.option("--config", type=click.Path(dir_okay=False), help="harness.toml to use.")
+@click.option("--build", is_flag=True, help="Build what is a kernel tree first, outside of it.")
+@click.option("--bisect", is_flag=True, help="For `git bisect run`: exit 125 for no judgement.")
 @click.option("-x", "--exitfirst", is_flag=True, help="Stop at the first case that fails.")
 @click.option("--lf", "last_failed", is_flag=True, help="Only cases that failed last time.")
 @click.option("-q", "--quiet", is_flag=True, help="Print failures and the verdict only.")
 @click.option("-v", "--verbose", is_flag=True, help="Print a line for each case.")
-@_reported
+@reported
 def run(nodes: tuple[str, ...], **options: Any) -> None:
     """Runs cases and writes a run folder with journal, consoles and junit.xml.
 
@@ -95,7 +71,24 @@ def run(nodes: tuple[str, ...], **options: Any) -> None:
       kharness run
       kharness run --kernel ~/linux cases/pidfd -k recycled
       kharness run 'cases/pidfd/open.c::rejects_pid_zero'
+      git bisect run kharness run --bisect --build --kernel . cases/pidfd/open.c
     """
+    if options["bisect"]:
+        sys.exit(_bisect_code(nodes, options))
+    sys.exit(_run(nodes, options))
+
+
+def _bisect_code(nodes: tuple[str, ...], options: dict[str, Any]) -> int:
+    """What cannot be judged is 125, which `git bisect run` skips (git-bisect(1))."""
+    try:
+        code = _run(nodes, options)
+    except KharnessError as error:
+        print_error(error)
+        code = error.exit_code
+    return 125 if code in (ExitCode.HOST, ExitCode.USAGE, ExitCode.NO_CASES) else code
+
+
+def _run(nodes: tuple[str, ...], options: dict[str, Any]) -> int:
     config = Path(options["config"]).absolute() if options["config"] else None
     settings = load_settings(config, Path.cwd())
     ui = "quiet" if options["quiet"] else "verbose" if options["verbose"] else "normal"
@@ -119,9 +112,9 @@ def run(nodes: tuple[str, ...], **options: Any) -> None:
             arguments += [option, str(options[name])]
     if config:
         arguments.append(f"--kharness-config={config}")
-    if options["exitfirst"]:
-        arguments.append("-x")
-    sys.exit(_run_pytest(arguments))
+    arguments += ["-x"] if options["exitfirst"] else []
+    arguments += ["--build"] if options["build"] else []
+    return _run_pytest(arguments)
 
 
 class _Watch:
@@ -145,7 +138,7 @@ def _run_pytest(arguments: list[str]) -> int:
     if run is None or not isinstance(reporting, Reporting):
         return ExitCode.USAGE
     if run.problem is not None:
-        _print_error(run.problem)
+        print_error(run.problem)
         return run.problem.exit_code
     known = {
         pytest.ExitCode.INTERRUPTED: ExitCode.INTERRUPTED,
@@ -166,7 +159,7 @@ def _run_pytest(arguments: list[str]) -> int:
 @main.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-@_reported
+@reported
 def cases(paths: tuple[str, ...], as_json: bool) -> None:
     """Lists cases with what they need. Example: kharness cases cases/pidfd"""
     settings = load_settings(None, Path.cwd())
@@ -198,35 +191,7 @@ def cases(paths: tuple[str, ...], as_json: bool) -> None:
         click.echo(f"{c.node}  {c.description}".rstrip())
 
 
-@main.group(invoke_without_command=True)
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-@click.pass_context
-@_reported
-def kernels(context: click.Context, as_json: bool) -> None:
-    """Lists the kernels of harness.toml and those in the cache. Example: kharness kernels"""
-    if context.invoked_subcommand:
-        return
-    settings = load_settings(None, Path.cwd())
-    rows = []
-    for spec in settings.run.kernels:
-        source, _, series = spec.partition(":")
-        here = fetched(series) if source == "debian" else []
-        rows.append({"spec": spec, "in_cache": here[-1] if here else None})
-    if as_json:
-        click.echo(json.dumps(rows, indent=1))
-        return
-    for row in rows:
-        state = row["in_cache"] or "not fetched: kharness kernels fetch " + str(row["spec"])
-        click.echo(f"{row['spec']:16} {state}")
-
-
-@kernels.command()
-@click.argument("spec")
-@_reported
-def fetch(spec: str) -> None:
-    """Fetches a kernel into the cache. Example: kharness kernels fetch debian:6.12"""
-    kernel = resolve(spec)
-    click.echo(f"{kernel.spec}: {kernel.release} ({kernel.arch.value}), {kernel.image}")
+main.add_command(kernels)
 
 
 @main.group()
@@ -236,7 +201,7 @@ def cache() -> None:
 
 @cache.command("list")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-@_reported
+@reported
 def cache_list(as_json: bool) -> None:
     """Lists templates, least recently used first."""
     found = saved_templates()
@@ -254,7 +219,7 @@ def cache_list(as_json: bool) -> None:
 
 @cache.command()
 @click.option("--limit-mib", type=click.IntRange(min=0), default=0, help="What may stay.")
-@_reported
+@reported
 def prune(limit_mib: int) -> None:
     """Removes templates that no run uses, least recently used first."""
     removed = prune_templates(limit_mib)
@@ -264,7 +229,7 @@ def prune(limit_mib: int) -> None:
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.option("--kernel", default="debian:6.12", metavar="SPEC", help="Kernel of the guest tried.")
-@_reported
+@reported
 def doctor(as_json: bool, kernel: str) -> None:
     """Looks at the host and says for each gap what to do. Exits 3 when there is one."""
     findings = examine(kernel)
@@ -286,7 +251,7 @@ def doctor(as_json: bool, kernel: str) -> None:
 @click.option("--accel", type=click.Choice(["auto", "kvm", "tcg"]), default="auto")
 @click.option("--fork", is_flag=True, help="In a fork of the saved template: no boot.")
 @click.option("--case", "node", metavar="NODE", help="Run this case first, in a fork.")
-@_reported
+@reported
 def shell(kernel: str, accel: str, fork: bool, node: str | None) -> None:
     """Opens a shell in a guest; all cases of harness.toml lie in /case. Ends with `exit`.
 
@@ -311,7 +276,9 @@ def shell(kernel: str, accel: str, fork: bool, node: str | None) -> None:
         if first is None:
             raise UsageError(f"no case {node}", f"kharness cases {source} lists what there is")
         found += [case for case in here if case.classname not in {c.classname for c in found}]
-    status = open_shell(resolve(kernel), found, accel=accel, fork=fork or bool(node), first=first)
+    with BuildDisplay(Console(highlight=False, soft_wrap=True)) as display:
+        chosen = resolve(kernel, progress=display)
+    status = open_shell(chosen, found, accel=accel, fork=fork or bool(node), first=first)
     sys.exit(status)
 
 

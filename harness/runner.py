@@ -120,6 +120,8 @@ class KernelRunner:
         note: Callable[[str], None],
     ) -> None:
         self.kernel = kernel
+        shape = settings.shape
+        self._least = Shape(shape.cpus, max(shape.memory_mib, kernel.memory_mib))
         self._programs = programs
         self._settings = settings
         self._note = note
@@ -163,7 +165,7 @@ class KernelRunner:
         asked = self._settings.accel
         if asked != "auto":
             return AccelChoice(Accel(asked))
-        launch = self._launch(self._settings.shape, Accel.TCG)
+        launch = self._launch(self._least, Accel.TCG)
         return await choose_accel(self._settings.qemu, launch, limits=self._settings.limits)
 
     def _launch(self, shape: Shape, accel: Accel) -> Launch:
@@ -209,10 +211,9 @@ class KernelRunner:
         return replace(result, duration_s=round(time.monotonic() - start, 6))
 
     def _shape(self, case: Case) -> Shape:
-        default = self._settings.shape
         return Shape(
-            max(default.cpus, case.needs.cpus),
-            max(default.memory_mib, case.needs.memory_mib, self.kernel.memory_mib),
+            max(self._least.cpus, case.needs.cpus),
+            max(self._least.memory_mib, case.needs.memory_mib),
         )
 
     def _isolation_of(self, case: Case) -> Isolation:

@@ -5,6 +5,7 @@ What is built of one recipe and one line of sources is built in the same place, 
 patch rebuilds what the patch touches. A build that was interrupted goes on where it was.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -288,6 +289,15 @@ def _collect(plan: Plan, work: Path, seconds: float) -> Built:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return Built(target)
+
+
+def built_records() -> list[dict[str, str]]:
+    """What is said of each kernel in the cache (``meta.json``), oldest first."""
+    found = []
+    for file in sorted(_store().glob("*/meta.json"), key=lambda p: p.stat().st_mtime):
+        with contextlib.suppress(OSError, ValueError):
+            found.append({"folder": str(file.parent), **json.loads(file.read_text())})
+    return found
 
 
 def _store() -> Path:
