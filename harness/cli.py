@@ -15,6 +15,7 @@ from rich.text import Text
 from harness import __version__
 from harness.cases.discover import find_sources, load
 from harness.cli_common import DEBUG, print_error, reported
+from harness.cli_judge import compare_command, series
 from harness.cli_kernels import kernels
 from harness.config import load_settings
 from harness.doctor import examine
@@ -192,6 +193,8 @@ def cases(paths: tuple[str, ...], as_json: bool) -> None:
 
 
 main.add_command(kernels)
+main.add_command(compare_command)
+main.add_command(series)
 
 
 @main.group()

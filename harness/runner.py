@@ -4,6 +4,7 @@
 import asyncio
 import contextlib
 import re
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -31,7 +32,7 @@ from harness.vm.initramfs import agent_initramfs
 from harness.vm.pool import Fork, Pool
 from harness.vm.protocol import Run, RunFlags
 from harness.vm.qemu import Accel, Launch, Shape, channel_for
-from harness.vm.template import CannotFork, obtain_template, template_in_use, template_key
+from harness.vm.template import BOOT_LOG, CannotFork, obtain_template, template_in_use, template_key
 
 STANDBY_LIMIT = 64
 """Programs that stand by in a template; the agent has room for so many (images/agent/job.h)."""
@@ -196,7 +197,9 @@ class KernelRunner:
         if reason:
             return replace(base, outcome=Outcome.SKIP, message=reason)
         if self._broken:
-            return replace(base, message=self._broken.what, detail="(as for the case before)")
+            result = replace(base, message=self._broken.what, detail="(as for the case before)")
+            cause = {"cause": "kernel"} if isinstance(self._broken, KernelError) else {}
+            return replace(result, extra=cause)
         try:
             choice = await self.prepare()
             base = replace(base, accel=choice.accel.value)
@@ -208,6 +211,8 @@ class KernelRunner:
                 self._broken = error
             detail = "\n".join(part for part in (error.hint, error.detail) if part)
             result = replace(base, message=error.what, detail=detail)
+            if isinstance(error, KernelError):
+                result = replace(result, extra={**result.extra, "cause": "kernel"})
         return replace(result, duration_s=round(time.monotonic() - start, 6))
 
     def _shape(self, case: Case) -> Shape:
@@ -285,7 +290,8 @@ class KernelRunner:
                 assert self._prepared is not None
                 launch = self._launch(shape, self._prepared.accel)
                 self._held.enter_context(template_in_use(template_key(self._settings.qemu, launch)))
-                console = Console(self._console_path(f"boot-{shape.cpus}x{shape.memory_mib}"))
+                boot_log = self._console_path(f"boot-{shape.cpus}x{shape.memory_mib}")
+                console = Console(boot_log)
                 ticket = await self._admission.admit(shape.memory_mib, self._waits)
                 try:
                     template = await obtain_template(
@@ -304,6 +310,10 @@ class KernelRunner:
                     raise
                 finally:
                     ticket.release()
+                if boot_log and not console.total:  # booted by an earlier run
+                    with contextlib.suppress(OSError):
+                        boot_log.parent.mkdir(parents=True, exist_ok=True)
+                        shutil.copyfile(template.folder / BOOT_LOG, boot_log)
                 self._pools[shape] = Pool(template, self._admission, self._waits)
             return self._pools[shape]
 

@@ -277,6 +277,8 @@ def _collect(plan: Plan, work: Path, seconds: float) -> Built:
             "source": plan.source.spec,
             "version": ".".join(map(str, plan.source.version)),
             "patches": [patch.name for patch in plan.patches],
+            "provides": list(plan.provides),
+            "memory_mib": plan.memory_mib,
             "seconds": round(seconds, 1),
         }
         (folder / "meta.json").write_text(json.dumps(meta, indent=1))

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A kernel tree that was built: the image, the configuration, where make leaves them."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import KernelError
@@ -27,9 +29,26 @@ def tree_kernel(folder: Path, *, spec: str, name: str) -> Kernel:
             )
     # What `kharness kernels build` leaves in the cache.
     if (folder / "bzImage").is_file() and (folder / "meta.json").is_file():
-        return read_kernel(folder / "bzImage", spec=spec, name=name, config=folder / "config")
+        return built_kernel(folder, spec=spec, name=name)
     if (folder / "Kconfig").is_file() or (folder / ".config").is_file():
         raise KernelError(
             f"no kernel was built in {folder}", f"make -C {folder} bzImage, or run with --build"
         )
     raise KernelError(f"{folder} is no kernel tree", "give a built tree, or a kernel image")
+
+
+def built_kernel(folder: Path, *, spec: str, name: str) -> Kernel:
+    """A kernel that kharness built, out of the cache."""
+    try:
+        meta = json.loads((folder / "meta.json").read_text())
+    except (OSError, ValueError) as error:
+        raise KernelError(f"{folder} is no kernel of kharness: {error}") from error
+    kernel = read_kernel(
+        folder / "bzImage", spec=spec, name=meta.get("name", name), config=folder / "config"
+    )
+    return replace(
+        kernel,
+        provides=tuple(meta.get("provides", ())),
+        memory_mib=int(meta.get("memory_mib", 0)),
+        vmlinux=folder / "vmlinux",
+    )

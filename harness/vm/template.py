@@ -2,7 +2,8 @@
 """Templates: a guest booted to an idle agent, saved once, forked for every case.
 
 A template is a folder of the cache: ``ram`` (the guest's memory, mapped privately by every fork),
-``state`` (QEMU's device state) and ``meta.json`` (sizes and checksums). It is made under a lock in
+``state`` (QEMU's device state), ``boot.log`` (what its kernel printed) and ``meta.json`` (sizes and
+checksums). It is made under a lock in
 a temporary folder and appears under its name complete or not at all.
 """
 
@@ -36,7 +37,9 @@ from harness.vm.shelf import (
     roots,
 )
 
-FORMAT = 3
+FORMAT = 4
+BOOT_LOG = "boot.log"
+"""What the kernel printed while the template was booted."""
 IDLE_WINDOW_S = 0.05
 IDLE_SHARE = 0.04
 """A guest is idle when QEMU used less than this share of a CPU in each of IDLE_WINDOWS windows."""
@@ -169,6 +172,7 @@ async def _make(
     folder = Path(tempfile.mkdtemp(prefix=f"{key}.new.", dir=root))
     try:
         memory = MemoryFile(folder / "ram", share=True)
+        capture = console.begin()
         guest = await Guest.boot(qemu.path, replace(launch, memory=memory), console, limits)
         try:
             # The first seed makes the kernel say "crng init done": here, and not in every fork.
@@ -191,6 +195,7 @@ async def _make(
             "ram": await asyncio.to_thread(_checksum, folder / "ram"),
             "state": await asyncio.to_thread(_checksum, folder / "state"),
         }
+        (folder / BOOT_LOG).write_bytes(console.end(capture))
         (folder / "meta.json").write_text(json.dumps(meta))
         target = root / key
         folder.rename(target)

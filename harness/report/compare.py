@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What changed between two runs: pure functions over results.
+
+Of a case the outcomes of both sides are looked at, what the kernel said beside them, and the time.
+A side that has no result for a case, or one that is the host's fault, judges nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum, StrEnum
+
+from harness.report.junit import last_results
+from harness.verdict.console import Severity, find_splats
+from harness.verdict.outcome import Outcome, Result
+from harness.verdict.text import one_line
+
+SLOWER = 2.0
+SLOWER_S = 0.5
+"""A time has changed when it is twice the other one, and by so many seconds: forks are noisy."""
+
+
+class Judgement(IntEnum):
+    """What a comparison comes to; its exit code."""
+
+    NOT_WORSE = 0
+    WORSE = 1
+    UNJUDGED = 3
+
+
+class Change(StrEnum):
+    """Kinds of difference, in the order in which people want to see them."""
+
+    BROKEN = "does not build or boot"
+    NEWLY_FAILING = "newly failing"
+    NEW_SPLAT = "new splat"
+    UNJUDGED = "could not be judged"
+    UNSTABLE = "not the same every time"
+    STILL_FAILING = "still failing"
+    NEWLY_PASSING = "newly passing"
+    CHANGED_SKIP = "skip changed"
+    CHANGED_TIME = "time changed"
+    ADDED = "only in head"
+
+
+WORSE = (Change.BROKEN, Change.NEWLY_FAILING, Change.NEW_SPLAT)
+UNJUDGED = (Change.UNJUDGED, Change.UNSTABLE)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One difference.
+
+    Attributes:
+        change: its kind.
+        case: node id without the kernel; empty for what concerns the kernel as a whole.
+        words: one line that says what it was and what it is.
+        base: result on the base, where there is one.
+        head: result on the head, where there is one.
+    """
+
+    change: Change
+    case: str
+    words: str
+    base: Result | None = None
+    head: Result | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What changed from base to head.
+
+    Attributes:
+        base: what to call the base.
+        head: what to call the head.
+        differences: worst first.
+        same: number of cases without a difference.
+    """
+
+    base: str
+    head: str
+    differences: tuple[Difference, ...]
+    same: int
+
+    @property
+    def judgement(self) -> Judgement:
+        """Whether something got worse."""
+        changes = {d.change for d in self.differences}
+        if changes & set(WORSE):
+            return Judgement.WORSE
+        if changes & set(UNJUDGED) or not (self.same or self.differences):
+            return Judgement.UNJUDGED
+        return Judgement.NOT_WORSE
+
+    def of(self, *changes: Change) -> list[Difference]:
+        """The differences of these kinds."""
+        return [d for d in self.differences if d.change in changes]
+
+
+def compare(
+    base: Sequence[Result],
+    head: Sequence[Result],
+    *,
+    names: tuple[str, str] = ("base", "head"),
+    more: Sequence[Difference] = (),
+) -> Comparison:
+    """Compares two runs.
+
+    Where each of them has one kernel, cases are matched whatever the kernels are called; else by
+    kernel and case.
+
+    Args:
+        base: results before.
+        head: results after.
+        names: what to call them.
+        more: differences that are known from elsewhere, such as a splat while booting.
+    """
+    one_each = len({r.kernel for r in base}) <= 1 and len({r.kernel for r in head}) <= 1
+    before = {_key(r, one_each): r for r in last_results(base)}
+    after = {_key(r, one_each): r for r in last_results(head)}
+    found = list(more)
+    same = 0
+    for key in dict.fromkeys([*before, *after]):
+        differences = _differences(before.get(key), after.get(key))
+        found += differences
+        same += not differences
+    order = list(Change)
+    found.sort(key=lambda d: order.index(d.change))
+    return Comparison(*names, tuple(found), same)
+
+
+def unstable(difference: Difference, words: str) -> Difference:
+    """The difference, found not to come every time."""
+    return replace(difference, change=Change.UNSTABLE, words=f"{difference.words}; {words}")
+
+
+def new_splats(before: str, after: str) -> list[str]:
+    """Titles of splats that a console has and another one has not."""
+    return [title for title in _titles(after) if title not in _titles(before)]
+
+
+def _titles(console: str) -> list[str]:
+    splats = [s for s in find_splats(console) if s.severity is not Severity.INFO]
+    return list(dict.fromkeys(s.title for s in splats))
+
+
+def _key(result: Result, one_each: bool) -> tuple[str, str, str]:
+    # JUnit of others has no node ids: what identifies a case there is classname and name.
+    return ("" if one_each else result.kernel, result.classname, result.name)
+
+
+def _differences(base: Result | None, head: Result | None) -> list[Difference]:
+    if base is not None and head is not None:
+        found = _between(base, head)
+    else:
+        found = _on_one_side(base, head)
+    if found is None:
+        return []
+    known = head or base
+    assert known is not None
+    return [Difference(found[0], known.case, found[1], base, head)]
+
+
+def _on_one_side(base: Result | None, head: Result | None) -> tuple[Change, str]:
+    if head is None:
+        return Change.UNJUDGED, f"{_says(base)} on base, not run on head"
+    change = Change.ADDED if head.outcome.good else Change.NEWLY_FAILING
+    if head.outcome is Outcome.ERROR:
+        change = Change.UNJUDGED
+    return change, f"not run on base, {_says(head)} on head"
+
+
+def _between(base: Result, head: Result) -> tuple[Change, str] | None:
+    words = f"{_says(base)} on base, {_says(head)} on head"
+    splats = new_splats(base.console, head.console)
+    times = sorted((base.duration_s, head.duration_s))
+    found: Change | None = None
+    if Outcome.ERROR in (base.outcome, head.outcome):
+        found = Change.UNJUDGED
+    elif base.outcome.good and not head.outcome.good:
+        found = Change.NEWLY_FAILING
+    elif splats:
+        found, words = Change.NEW_SPLAT, f"{one_line(splats[0])}; {words}"
+    elif not head.outcome.good:
+        found = Change.STILL_FAILING
+    elif not base.outcome.good:
+        found = Change.NEWLY_PASSING
+    elif Outcome.SKIP in (base.outcome, head.outcome) and _says(base) != _says(head):
+        found = Change.CHANGED_SKIP
+    elif times[1] >= times[0] * SLOWER and times[1] - times[0] >= SLOWER_S:
+        found = Change.CHANGED_TIME
+        words = f"{base.duration_s:.2f} s on base, {head.duration_s:.2f} s on head"
+    return (found, words) if found else None
+
+
+def _says(result: Result | None) -> str:
+    if result is None:
+        return "nothing"
+    message = one_line(result.message)
+    return f"{result.outcome.value} ({message})" if message else result.outcome.value
