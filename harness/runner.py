@@ -205,6 +205,10 @@ class KernelRunner:
             base = replace(base, accel=choice.accel.value)
             if choice.reason:
                 base = replace(base, extra={"accel_reason": choice.reason})
+            # What is made once for many cases is no case's time.
+            if self._isolation_of(case) is Isolation.FORK:
+                await self._pool(self._shape(case))
+            start = time.monotonic()
             result = await self._in_a_guest(case, base)
         except KharnessError as error:
             if isinstance(error, KernelError):

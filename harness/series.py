@@ -112,7 +112,7 @@ class _Judge:
     def __init__(self, options: SeriesOptions, progress: Progress) -> None:
         self._options = options
         self._progress = progress
-        self._confirmed: dict[tuple[str, str, str], Difference] = {}
+        self._tried: dict[tuple[Path, str], list[Outcome]] = {}
 
     def side(self, plan: Plan, name: str, number: int) -> _Side:
         """Builds a kernel and runs the cases on it."""
@@ -164,10 +164,7 @@ class _Judge:
         """What changed between two kernels; what got worse has been tried again."""
         names = (base.name, head.name)
         if head.broken:
-            known = next((r for r in head.results if r.outcome is Outcome.ERROR), None)
-            broken = Difference(Change.BROKEN, "", head.broken, None, known)
-            if known is None:
-                broken = replace(broken, words=f"{head.broken}\n{head.detail}".strip())
+            broken = Difference(Change.BROKEN, "", head.broken, detail=head.detail)
             return Comparison(*names, (broken,), 0)
         splats = [
             Difference(Change.NEW_SPLAT, "", f"while booting: {title}")
@@ -190,14 +187,15 @@ class _Judge:
         return replace(found, differences=tuple(differences))
 
     def _again(self, side: _Side, nodes: Sequence[str]) -> dict[str, list[Outcome]]:
-        outcomes: dict[str, list[Outcome]] = {}
+        """Outcomes of cases that were run again on a kernel; none is run again twice."""
         assert side.image is not None
-        for _ in range(CONFIRM_RUNS):
+        missing = [node for node in nodes if (side.image, node) not in self._tried]
+        for _ in range(CONFIRM_RUNS if missing else 0):
             taken = len(list(self._options.folder.glob("again-*.log")))
             folder = self._options.folder / f"again-{taken:02}"
-            for result in self._run(side.image, folder, nodes):
-                outcomes.setdefault(result.case, []).append(result.outcome)
-        return outcomes
+            for result in self._run(side.image, folder, missing):
+                self._tried.setdefault((side.image, result.case), []).append(result.outcome)
+        return {node: self._tried.get((side.image, node), []) for node in nodes}
 
 
 def _doubt(d: Difference, base: dict[str, list[Outcome]], head: dict[str, list[Outcome]]) -> str:

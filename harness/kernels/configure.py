@@ -15,7 +15,9 @@ from harness.kernels.kernel import Kconfig
 
 SET = re.compile(r"^(CONFIG_\w+)=(.*)$")
 UNSET = re.compile(r"^# (CONFIG_\w+) is not set$")
-SYMBOL = re.compile(r"(?<![\w\"$(])[A-Z0-9][A-Z0-9_]*(?!\w*[\"(])")
+SYMBOL = re.compile(r"(?<![\w$])[A-Z0-9][A-Z0-9_]*\b")
+NO_SYMBOL = re.compile(r"\$\([^)]*\)|\"[^\"]*\"")
+"""Macros and constants in a condition (Documentation/kbuild/kconfig-macro-language.rst)."""
 REASONS_SHOWN = 5
 
 
@@ -112,7 +114,7 @@ def _reason(name: str, wanted: str, entries: Mapping[str, list[_Entry]], got: Kc
     unset = dict.fromkeys(
         symbol
         for condition in conditions
-        for symbol in SYMBOL.findall(condition)
+        for symbol in SYMBOL.findall(NO_SYMBOL.sub("", condition))
         if got.get(symbol) == "n" and f"!{symbol}" not in condition.replace(" ", "")
     )
     hindering = dict.fromkeys(

@@ -98,7 +98,10 @@ class Make:
         command = ["make", "-C", str(self.tree), f"O={self.out}", f"-j{jobs}"]
         command += [f"{key}={value}" for key, value in REPRODUCIBLE.items()] + list(targets)
         start, steps, lines = time.monotonic(), 0, []
-        with self.log.open("a", encoding="utf-8") as log, self._started(command) as process:
+        with (
+            self.log.open("a", buffering=1, encoding="utf-8") as log,
+            self._started(command) as process,
+        ):
             assert process.stdout is not None
             for line in process.stdout:
                 log.write(line)

@@ -185,7 +185,7 @@ def _apply(patch: Patch, folder: Path, source: Source) -> None:
             input=patch.diff,
             capture_output=True,
             check=False,
-            env={**os.environ, "LC_ALL": "C", "POSIXLY_CORRECT": ""},
+            env={**os.environ, "LC_ALL": "C"},
         )
     except FileNotFoundError as error:
         raise HostError("no patch(1)", "apt-get install patch") from error

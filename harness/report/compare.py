@@ -56,6 +56,7 @@ class Difference:
         words: one line that says what it was and what it is.
         base: result on the base, where there is one.
         head: result on the head, where there is one.
+        detail: evidence of what concerns the kernel as a whole, such as a compiler's words.
     """
 
     change: Change
@@ -63,6 +64,7 @@ class Difference:
     words: str
     base: Result | None = None
     head: Result | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True)

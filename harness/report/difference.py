@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A comparison as people and programs read it: text, Markdown, JSON, JUnit."""
 
+import html
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,7 +103,7 @@ def print_report(console: Console, report: Report) -> None:
 
 def _evidence(d: Difference) -> list[str]:
     if d.head is None:
-        return []
+        return clean(d.detail).splitlines()
     lines = [f"at {clean(d.head.file)}:{d.head.line}"] if d.head.line else []
     lines += clean(d.head.detail).splitlines()
     if d.head.reproduce:
@@ -160,6 +162,7 @@ def _comparison_json(comparison: Comparison) -> dict[str, Any]:
                 "file": d.head.file if d.head else "",
                 "line": d.head.line if d.head else 0,
                 "reproduce": d.head.reproduce if d.head else "",
+                "detail": d.detail,
             }
             for d in comparison.differences
         ],
@@ -206,10 +209,8 @@ def _details(d: Difference) -> list[str]:
 
 def _escaped(text: str) -> str:
     """Text of a guest or a patch in a line of Markdown: never markup, never a new column."""
-    line = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    for mark in "\\`*_[]|#@":
-        line = line.replace(mark, f"&#{ord(mark)};")
-    return line
+    line = html.escape(one_line(text), quote=False)
+    return re.sub(r"[\\`*_\[\]|#@]", lambda mark: f"&#{ord(mark[0])};", line)
 
 
 def difference_junit(report: Report) -> str:

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Two runs, and what is said to have changed."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from junitparser import JUnitXml
+
+from harness.errors import UsageError
+from harness.report.compare import Change, Difference, Judgement, compare, unstable
+from harness.report.difference import Report, markdown, to_json, write_reports
+from harness.report.journal import Journal
+from harness.report.junit import junit_text
+from harness.report.read import read_results
+from harness.verdict.outcome import Outcome, Result
+
+P, F, S, E = Outcome.PASS, Outcome.FAIL, Outcome.SKIP, Outcome.ERROR
+C, T, XF = Outcome.CRASH, Outcome.TIMEOUT, Outcome.XFAIL
+WARN = "[    1.0] WARNING: CPU: 0 PID: 9 at kernel/pid.c:9 alloc_pid+0x1/0x2\n"
+
+
+def result(outcome: Outcome, name: str = "t", kernel: str = "k", **more: object) -> Result:
+    message = "" if outcome is P else f"it is {outcome.value}"
+    known = Result(f"c.c::{name}", "c", name, kernel, outcome, message)
+    return replace(known, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "change", "judgement"),
+    [
+        (P, P, None, Judgement.NOT_WORSE),
+        (P, F, Change.NEWLY_FAILING, Judgement.WORSE),
+        (P, C, Change.NEWLY_FAILING, Judgement.WORSE),
+        (P, T, Change.NEWLY_FAILING, Judgement.WORSE),
+        (S, F, Change.NEWLY_FAILING, Judgement.WORSE),
+        (XF, F, Change.NEWLY_FAILING, Judgement.WORSE),
+        (F, F, Change.STILL_FAILING, Judgement.NOT_WORSE),
+        (F, C, Change.STILL_FAILING, Judgement.NOT_WORSE),
+        (F, P, Change.NEWLY_PASSING, Judgement.NOT_WORSE),
+        (P, S, Change.CHANGED_SKIP, Judgement.NOT_WORSE),
+        (S, P, Change.CHANGED_SKIP, Judgement.NOT_WORSE),
+        (S, S, None, Judgement.NOT_WORSE),
+        (P, E, Change.UNJUDGED, Judgement.UNJUDGED),
+        (E, F, Change.UNJUDGED, Judgement.UNJUDGED),
+        (P, None, Change.UNJUDGED, Judgement.UNJUDGED),
+        (None, P, Change.ADDED, Judgement.NOT_WORSE),
+        (None, F, Change.NEWLY_FAILING, Judgement.WORSE),
+    ],
+)
+def test_every_pair(
+    before: Outcome | None, after: Outcome | None, change: Change | None, judgement: Judgement
+) -> None:
+    other = result(P, "other")
+    base = [other, *([result(before)] if before else [])]
+    head = [other, *([result(after)] if after else [])]
+    found = compare(base, head)
+    assert [d.change for d in found.differences] == ([change] if change else [])
+    assert found.judgement is judgement
+    assert found.same == (1 if change else 2)
+
+
+def test_nothing_at_all_is_no_judgement() -> None:
+    assert compare([], []).judgement is Judgement.UNJUDGED
+
+
+def test_a_splat_is_worse_beside_a_pass_and_beside_a_failure() -> None:
+    for outcome in (P, F):
+        found = compare([result(outcome)], [result(outcome, console=WARN)])
+        assert [d.change for d in found.differences] == [Change.NEW_SPLAT]
+        assert "WARNING at kernel/pid.c:9 alloc_pid" in found.differences[0].words
+        assert found.judgement is Judgement.WORSE
+    same = WARN.replace("PID: 9", "PID: 77")
+    assert compare([result(P, console=same)], [result(P, console=WARN)]).differences == ()
+
+
+def test_a_skip_for_another_reason_has_changed() -> None:
+    found = compare([result(S)], [result(S, message="no memory")])
+    assert [d.change for d in found.differences] == [Change.CHANGED_SKIP]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "changed"),
+    [(0.1, 0.3, False), (1.0, 1.9, False), (1.0, 2.1, True), (2.1, 1.0, True), (0.1, 0.7, True)],
+)
+def test_time(before: float, after: float, changed: bool) -> None:
+    found = compare([result(P, duration_s=before)], [result(P, duration_s=after)])
+    assert [d.change for d in found.differences] == ([Change.CHANGED_TIME] if changed else [])
+    assert found.judgement is Judgement.NOT_WORSE
+
+
+def test_one_kernel_each_is_matched_whatever_its_name() -> None:
+    assert compare([result(P, kernel="a")], [result(F, kernel="b")]).of(Change.NEWLY_FAILING)
+    two = [result(P, kernel="a"), result(F, kernel="b")]
+    assert compare(two, two).same == 1
+    assert len(compare(two, two).of(Change.STILL_FAILING)) == 1
+
+
+def test_what_does_not_come_every_time_is_no_judgement() -> None:
+    found = compare([result(P)], [result(F)])
+    doubted = replace(found, differences=(unstable(found.differences[0], "passed later"),))
+    assert doubted.judgement is Judgement.UNJUDGED
+    assert "passed later" in doubted.differences[0].words
+
+
+def hostile() -> Report:
+    text = "| `x` <script>alert(1)</script> ``` \x1b[31m &#124; [a](b) @all"
+    bad = result(F, text, message=text, detail=text, console=text + "\n```\n")
+    whole = compare([result(P, text)], [bad], names=("base", text))
+    return Report(whole, ((text, whole),))
+
+
+def test_text_of_a_guest_is_no_markup() -> None:
+    text = markdown(hostile())
+    assert "<script>" not in text.replace("```text", "").split("<details>")[0]
+    assert "\x1b" not in text
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert len({line.count("|") for line in rows if "worse" in line}) == 1
+    assert "@all" not in text.split("<details>")[0]
+    fence = max(line.count("`") for line in text.splitlines() if line.startswith("```"))
+    assert fence > 3
+
+
+def test_reports_say_the_same(tmp_path: Path) -> None:
+    report = Report(compare([result(P), result(F, "b")], [result(F), result(F, "b")]))
+    files = write_reports(report, tmp_path)
+    assert [f.name for f in files] == ["difference.xml", "difference.md", "difference.json"]
+    data = json.loads((tmp_path / "difference.json").read_text())
+    assert data == to_json(report)
+    assert data["exit_code"] == 1
+    assert [d["change"] for d in data["differences"]] == ["newly_failing", "still_failing"]
+    xml = JUnitXml.fromfile(str(tmp_path / "difference.xml"))
+    assert (xml.tests, xml.failures, xml.skipped) == (2, 1, 1)
+    assert (tmp_path / "difference.md").read_text().startswith("## WORSE: 1 newly failing")
+
+
+def test_a_kernel_that_does_not_build_is_worse(tmp_path: Path) -> None:
+    broken = Difference(Change.BROKEN, "", "pid.c:3: error: nix")
+    report = Report(compare([result(P)], [result(P)], more=[broken]))
+    assert report.judgement is Judgement.WORSE
+    write_reports(report, tmp_path)
+    assert JUnitXml.fromfile(str(tmp_path / "difference.xml")).failures == 1
+
+
+def test_junit_of_ours_reads_back(tmp_path: Path) -> None:
+    results = [result(o, o.value) for o in (P, F, S, E, C, T)]
+    file = tmp_path / "junit.xml"
+    file.write_text(junit_text(Journal(results=results, ended=True)))
+    back = read_results(file)
+    assert [(r.name, r.outcome) for r in back] == [(r.name, r.outcome) for r in results]
+    found = compare(results, back)
+    assert found.same == 2  # pass and skip
+    assert {d.change for d in found.differences} == {Change.STILL_FAILING, Change.UNJUDGED}
+
+
+def test_junit_of_others_reads(tmp_path: Path) -> None:
+    file = tmp_path / "other.xml"
+    file.write_text(
+        '<testsuite name="s"><testcase classname="a" name="b" time="1.5"/>'
+        '<testcase name="c"><failure message="m" type="AssertionError">text</failure></testcase>'
+        "</testsuite>"
+    )
+    one, two = read_results(file)
+    assert (one.outcome, one.duration_s, one.kernel) == (P, 1.5, "s")
+    assert (two.outcome, two.message, two.detail) == (F, "m", "text")
+
+
+@pytest.mark.parametrize("text", ["", "<a", "<html></html>", '{"kind": "run"}'])
+def test_what_is_no_run_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x").write_text(text)
+    with pytest.raises(UsageError):
+        read_results(tmp_path / "x")
+    with pytest.raises(UsageError):
+        read_results(tmp_path)
+    with pytest.raises(UsageError):
+        read_results(tmp_path / "nix")
