@@ -190,7 +190,7 @@ class KernelRunner:
             line=case.line,
             started=started.isoformat(timespec="milliseconds"),
             isolation=self._isolation_of(case).value,
-            reproduce=f"kharness run --kernel {self.kernel.spec} '{case.node}'",
+            reproduce=f"kharness run {self.kernel.options}--kernel {self.kernel.spec} '{case.node}'",
             worker=self._settings.worker,
         )
         reason = unmet(case.needs, self.kernel)

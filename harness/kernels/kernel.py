@@ -57,6 +57,7 @@ class Kernel:
         provides: probes of cases that this kernel must say yes to, beside what its version has.
         memory_mib: what a guest of it needs at least, in MiB; 0 when nothing special.
         vmlinux: the ELF file with symbols, where there is one.
+        options: further options of ``kharness run`` that it takes to get it again.
     """
 
     spec: str
@@ -72,3 +73,4 @@ class Kernel:
     provides: tuple[str, ...] = ()
     memory_mib: int = 0
     vmlinux: Path | None = None
+    options: str = ""

@@ -21,6 +21,8 @@ from harness.kernels.apt import Wanted, newest, unpack_deb
 PACKAGE = r"(?:debian:|linux-source-)(\d+\.\d+)"
 TARBALL = re.compile(r".*\.(tar|tgz|tar\.(gz|xz|zst|bz2))$")
 UNPACK_TIMEOUT_S = 1800
+OURS = ".kharness/"
+"""Where runs that are started in a tree leave their folders."""
 BUILT = re.compile(
     r"(.*/)?(\.(config|config\.old|version|missing-syscalls\.d|tmp_.*)|.*\.(o|a|ko|cmd|mod|order)|"
     r"vmlinux.*|System\.map|Module\.symvers|modules\.builtin.*)$"
@@ -56,7 +58,7 @@ class Source:
             listed = _git(self.folder, "ls-files", "-z", "-c", "-o", "--exclude-standard")
             for name in dict.fromkeys(listed.split("\0")):
                 path = self.folder / name
-                if name and (path.is_symlink() or path.is_file()):
+                if name and not name.startswith(OURS) and (path.is_symlink() or path.is_file()):
                     yield name
             return
         for name in walk(self.folder):
@@ -156,6 +158,8 @@ def _git_identity(path: Path) -> str:
     changed = []
     for name in listed.split("\0"):
         file = path / name[3:]
+        if name[3:].startswith(OURS):
+            continue
         if len(name) > 3 and file.is_file() and not file.is_symlink():
             changed.append(f"{name} {file_digest(file)}")
         else:
@@ -183,12 +187,12 @@ def _git(folder: Path, *words: str) -> str:
 
 
 def walk(folder: Path, prefix: str = "") -> Iterator[str]:
-    """Paths of the files and symbolic links below a folder, but for git's own."""
+    """Paths of the files and symbolic links below a folder, but for git's own and ours."""
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
-                    if entry.name != ".git":
+                    if entry.name not in (".git", ".kharness"):
                         yield from walk(Path(entry.path), f"{prefix}{entry.name}/")
                 elif entry.is_file(follow_symlinks=False) or entry.is_symlink():
                     yield prefix + entry.name

@@ -2,6 +2,7 @@
 """From the words of a user to a kernel."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import UsageError
@@ -38,7 +39,8 @@ def resolve(spec: str, *, build_tree: bool = False, progress: Progress | None = 
     if path.is_dir():
         if build_tree:
             plan = plan_tree(path, find_recipe(SMALL), name=short_name(path))
-            return kernel_of(plan, build(plan, progress=progress))
+            built = kernel_of(plan, build(plan, progress=progress))
+            return replace(built, options="--build ")
         return tree_kernel(path, spec=spec, name=short_name(path))
     if path.exists():
         return read_kernel(path, spec=spec, name=short_name(path))

@@ -218,6 +218,10 @@ def test_a_git_tree_is_read_as_it_stands_and_never_written(tree: Path) -> None:
     assert "new.c" in set(source.files())
     assert "left.o" not in set(source.files())
     assert snapshot(tree) == before
+    (tree / ".kharness" / "runs").mkdir(parents=True)
+    (tree / ".kharness" / "runs" / "junit.xml").write_text("of a run that was started here")
+    assert open_source(str(tree)).identity == source.identity
+    assert ".kharness/runs/junit.xml" not in set(open_source(str(tree)).files())
     (tree / "new.c").write_text("int m;\n")
     other = open_source(str(tree))
     assert other.identity != source.identity
