@@ -180,6 +180,7 @@ class KernelRunner:
         """Runs one case. Whatever happens, there is a result."""
         started = datetime.now().astimezone()
         start = time.monotonic()
+        how = f"{self.kernel.options}--kernel {self.kernel.spec}"
         base = Result(
             case=case.node,
             classname=case.classname,
@@ -190,7 +191,7 @@ class KernelRunner:
             line=case.line,
             started=started.isoformat(timespec="milliseconds"),
             isolation=self._isolation_of(case).value,
-            reproduce=f"kharness run {self.kernel.options}--kernel {self.kernel.spec} '{case.node}'",
+            reproduce=f"kharness run {how} '{case.node}'",
             worker=self._settings.worker,
         )
         reason = unmet(case.needs, self.kernel)
