@@ -12,6 +12,7 @@ from pathlib import Path
 from harness.cache import cache_root
 from harness.errors import KharnessError
 from harness.host import cpu_count, find_busybox, find_qemu, free_mib, memory_available_mib
+from harness.kernels.build import missing_tools
 from harness.kernels.spec import resolve
 from harness.runner import store_initramfs
 from harness.toolchain import compile_program, find_compiler
@@ -23,6 +24,8 @@ from harness.vm.qemu import Accel, Launch, channel_for
 
 WANTED_MEMORY_MIB = 1024
 WANTED_CACHE_MIB = 1024
+WANTED_BUILD_MIB = 4096
+"""A kernel's source is 1.7 GB unpacked, a build of a small configuration 0.3."""
 WANTED_QEMU = (5, 0)
 """The sandbox options that we use are older; x-ignore-shared and fd migration came with 4.0."""
 
@@ -56,6 +59,7 @@ def examine(kernel: str) -> list[Finding]:
         _cache,
         _shm,
         _apt,
+        _kernel_builds,
     ]
     findings = [_look(look) for look in looks]
     if any(f.state == "gap" and f.name in ("QEMU", "compiler") for f in findings):
@@ -132,6 +136,18 @@ def _apt() -> Finding:
     if shutil.which("apt-get") and shutil.which("dpkg-deb"):
         return Finding("apt", "ok", "debian: kernels can be fetched")
     return Finding("apt", "note", "not here: no debian: kernels", "give a path to a kernel")
+
+
+def _kernel_builds() -> Finding:
+    missing = missing_tools()
+    if missing:
+        todo = f"apt-get install {' '.join(missing)}"
+        return Finding("building", "note", f"no recipes: {', '.join(missing)} missing", todo)
+    room = free_mib(cache_root())
+    if room < WANTED_BUILD_MIB:
+        says = f"{room} MiB free where kernels are built"
+        return Finding("building", "note", says, f"a kernel takes {WANTED_BUILD_MIB} MiB")
+    return Finding("building", "ok", "recipes and trees can be built")
 
 
 def _guest(spec: str) -> list[Finding]:

@@ -34,7 +34,13 @@ from harness.toolchain import find_compiler
 FORMAT = 1
 STEPS_PER_OPTION = 2.3
 """Steps of a first build for each option that is y: as measured on small configurations."""
-TOOLS = ("make", "flex", "bison", "bc", "ld")
+TOOLS = {
+    **{name: name for name in ("make", "flex", "bison", "bc", "patch", "tar")},
+    **{"ld": "binutils", "xz": "xz-utils"},
+}
+"""Program to Debian package (Documentation/process/changes.rst)."""
+KEPT_DAYS = 14
+"""A built kernel that nobody asked for this long is removed."""
 SHOWN_SETTINGS = ("CC", "LLVM", "HOSTCC", "KCFLAGS", "ARCH", "CROSS_COMPILE")
 Progress = Callable[[BuildProgress], None]
 
@@ -151,7 +157,11 @@ def plan_tree(folder: Path, small: Recipe, *, name: str) -> Plan:
 def find_built(plan: Plan) -> Built | None:
     """The kernel, when it is in the cache."""
     folder = _store() / plan.key
-    return Built(folder) if (folder / "meta.json").is_file() else None
+    if not (folder / "meta.json").is_file():
+        return None
+    with contextlib.suppress(OSError):
+        os.utime(folder / "meta.json")
+    return Built(folder)
 
 
 def kernel_of(plan: Plan, built: Built) -> Kernel:
@@ -290,7 +300,16 @@ def _collect(plan: Plan, work: Path, seconds: float) -> Built:
         raise KernelError(f"{plan.name}: make left no {error.filename}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    _evict()
     return Built(target)
+
+
+def _evict() -> None:
+    oldest = time.time() - KEPT_DAYS * 24 * 3600
+    for file in _store().glob("*/meta.json"):
+        with contextlib.suppress(OSError):
+            if file.stat().st_mtime < oldest:
+                shutil.rmtree(file.parent)
 
 
 def built_records() -> list[dict[str, str]]:
@@ -306,13 +325,17 @@ def _store() -> Path:
     return cache_root() / "kernels" / "built"
 
 
+def missing_tools() -> list[str]:
+    """Packages of Debian that building a kernel needs and whose programs are not here."""
+    return [package for tool, package in TOOLS.items() if shutil.which(tool) is None]
+
+
 def _check_tools() -> None:
-    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+    missing = missing_tools()
     if missing:
-        packages = " ".join("binutils" if tool == "ld" else tool for tool in missing)
         raise HostError(
             f"building a kernel needs {', '.join(missing)}",
-            f"apt-get install {packages} libelf-dev libssl-dev",
+            f"apt-get install {' '.join(missing)} libelf-dev libssl-dev",
         )
     find_compiler()
 

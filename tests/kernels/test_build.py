@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import KernelError, UsageError
+from harness.errors import HostError, KernelError, UsageError
 from harness.kernels.build import Plan, build, find_built, plan_recipe, plan_tree
 from harness.kernels.make import BuildProgress, error_lines
 from harness.kernels.mirror import mirror
@@ -141,6 +141,22 @@ def test_two_builds_of_one_kernel_build_once(plan: Plan, tree: Path) -> None:
     words = [sys.executable, "-c", script, str(tree.parent / "mini")]
     both = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     assert sorted(p.communicate()[0].strip() for p in both) == ["0", "6"]
+
+
+def test_a_kernel_that_nobody_asks_for_goes(plan: Plan, tmp_path: Path) -> None:
+    old, kept = build(plan), build(with_patch(plan, tmp_path, "int x;"))
+    for built in (old, kept):
+        os.utime(built.folder / "meta.json", (1, 1))
+    assert find_built(with_patch(plan, tmp_path, "int x;")) is not None  # asked for
+    build(with_patch(plan, tmp_path, "int y;"))
+    assert not old.folder.exists()
+    assert kept.folder.exists()
+
+
+def test_a_missing_tool_is_named(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.kernels.build.TOOLS", {"make": "make", "nix-flex": "flex"})
+    with pytest.raises(HostError, match="needs flex: apt-get install flex libelf-dev libssl-dev"):
+        build(plan)
 
 
 def test_what_make_is_told_by_others_does_not_matter(
