@@ -41,8 +41,12 @@ def test_a_wrong_file_is_one_line(tmp_path: Path, text: str, says: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_the_shipped_file_is_the_default() -> None:
-    assert load_settings(Path("harness.toml"), Path.cwd()) == Settings()
+def test_the_shipped_file_is_the_default_and_our_own_kernel() -> None:
+    shipped, default = load_settings(Path("harness.toml"), Path.cwd()), Settings()
+    kernels = (*default.run.kernels, "recipe:procfd")
+    assert shipped == default.model_copy(
+        update={"run": default.run.model_copy(update={"kernels": kernels})}
+    )
 
 
 def test_host_facts_are_plausible() -> None:

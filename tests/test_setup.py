@@ -11,6 +11,7 @@ import pytest
 from harness.resources import resource
 
 NEEDED = ("bash", "dirname", "id", "sha256sum", "readlink", "cat", "flock", "rm", "tail", "env")
+BUILDING = ("make", "flex", "bison", "bc", "patch", "tar", "xz", "perl")
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def tool(checkout: Path, name: str, script: str) -> None:
 
 
 def all_there(checkout: Path) -> None:
-    for name in ("qemu-system-x86_64", "gcc", "busybox"):
+    for name in ("qemu-system-x86_64", "gcc", "busybox", *BUILDING):
         tool(checkout, name, "cat >/dev/null")
     # "python -m venv" makes a python that notes each call of pip.
     tool(
