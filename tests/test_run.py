@@ -251,15 +251,15 @@ def test_a_source_that_does_not_compile_is_named(project: Path, tmp_path: Path) 
 
 
 def test_ctrl_c_writes_reports_and_leaves_nothing(project: Path) -> None:
-    command = [sys.executable, "-m", "harness.cli", "run", "--run-dir", "stopped", "-v", "-n", "1"]
+    # Ignored when the tests run in the background of a shell, and a child inherits that.
+    command = ["env", "--default-signal=INT", *COMMAND]
+    command += ["run", "--run-dir", "stopped", "-v", "-n", "1"]
     process = subprocess.Popen(
         command,
         cwd=project,
         stdout=subprocess.PIPE,
         text=True,
         errors="replace",
-        # Ignored when the tests run in the background of a shell, and a child inherits that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None
     process.stdout.readline()
