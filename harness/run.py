@@ -84,6 +84,7 @@ class Run:
         self._runners: dict[str, KernelRunner] = {}
         self._slots: asyncio.Semaphore | None = None
         self._plan: list[tuple[Case, str]] = []
+        self._places: dict[tuple[str, str], int] = {}
         self._started: dict[tuple[str, str], Future[Result]] = {}
         self._next = 0
         self._journal: JournalWriter | None = None
@@ -127,6 +128,7 @@ class Run:
     def plan(self, cases: list[tuple[Case, str]]) -> None:
         """What will be asked for, in order; guests are started ahead of it."""
         self._plan = cases
+        self._places = {(case.node, kernel): n for n, (case, kernel) in enumerate(cases)}
         if self.display:
             self.display.start(len(cases))
 
@@ -149,10 +151,7 @@ class Run:
         return self._started.pop(key).result()
 
     def _look_ahead(self, key: tuple[str, str]) -> None:
-        at = next(
-            (n for n, (c, k) in enumerate(self._plan) if (c.node, k) == key and n + 1 > self._next),
-            None,
-        )
+        at = self._places.get(key)
         if at is None:
             return
         self._next = max(self._next, at + 1)
