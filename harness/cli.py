@@ -26,6 +26,9 @@ from harness.report.building import BuildDisplay
 from harness.shell import shell as open_shell
 from harness.vm.shelf import prune_templates, saved_templates
 
+UNUSED = ("logging", "unraisableexception", "threadexception", "hypothesispytest", "doctest")
+"""Plugins of pytest that do something around every item, and have nothing to do for a case."""
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
@@ -94,9 +97,8 @@ def _run(nodes: tuple[str, ...], options: dict[str, Any]) -> int:
     settings = load_settings(config, Path.cwd())
     ui = "quiet" if options["quiet"] else "verbose" if options["verbose"] else "normal"
     arguments = [*(nodes or settings.run.cases), f"--kharness-ui={ui}", "--capture=sys"]
-    arguments += ["-p", "no:cacheprovider"]
-    if options["last_failed"]:
-        arguments[-2:] = ["--lf"]
+    arguments += [f"-pno:{name}" for name in UNUSED]
+    arguments += ["--lf"] if options["last_failed"] else ["-pno:cacheprovider"]
     for spec in options["kernel"]:
         arguments.append(f"--kernel={spec}")
     named = {
