@@ -14,6 +14,7 @@
 
 #include "job.h"
 #include "setup.h"
+#include "state.h"
 #include "transfer.h"
 #include "wire.h"
 
@@ -120,6 +121,9 @@ static void dispatch(const struct frame *f)
 	case SYNC:
 		synchronise(f);
 		break;
+	case STATUS:
+		tell_state(f);
+		break;
 	case POWEROFF:
 		stop(NULL);
 	default:
@@ -196,6 +200,7 @@ int main(void)
 	if (!channel)
 		stop("kharness-agent: no usable channel\n");
 	hello(channel);
-	mark_console();
+	mark_console(0);
+	taint_told = taint();
 	serve();
 }
