@@ -60,7 +60,21 @@
 /* ISOLATE(boot): a cold boot of its own, for a case that looks at boot itself. */
 #define ISOLATE(how) "isolate=" #how "\n"
 #define TIMEOUT(seconds) "timeout=" #seconds "\n"
+/* So many milliseconds after its end the kernel may still report what the case did. */
+#define SETTLE(ms) "settle=" #ms "\n"
 #define DESCRIBE(text) "describe=" text "\n"
+/* Where the promise stands: man page and section, commit, kernel file. */
+#define PROMISED(text) "promised=" text "\n"
+/*
+ * EXPECT_SPLAT("WARNING in f"): the case makes the kernel print a splat whose title has
+ * this regular expression in it; without it the case fails. docs/splats.md
+ */
+#define EXPECT_SPLAT(pattern) "splat=" pattern "\n"
+/* Takes longer than three seconds on an idle machine. */
+#define SLOW "slow=1\n"
+
+/* EVERY_CASE(needs): what all cases of the file state that do not state it themselves. */
+#define EVERY_CASE(needs_) const char kc_every_case[] KC_RECORD = "every-case=1\n" needs_;
 
 struct kc_test {
 	const char *name, *record;
@@ -71,6 +85,12 @@ struct kc_probe {
 	const char *name;
 	bool (*there)(void);
 	int major, minor;	/* 0.0: mainline never had it */
+};
+
+/* What a version changed: rows from the newest to the oldest, the last one 0, 0. */
+struct kc_since {
+	int major, minor, value;
+	const char *source;	/* commit or man page that says so */
 };
 
 /* TEST(name) or TEST(name, needs) */
@@ -90,12 +110,15 @@ struct kc_probe {
  * PROBE(name, 5, 10) { return ...; } tells whether the kernel at hand has a
  * feature that mainline has since 5.10. A kernel that should have it and has
  * not fails the case; an older one skips it, or runs it where the feature was
- * backported. PROBE(name, 0, 0): mainline never had it.
+ * backported. PROBE(name, 0, 0): mainline never had it. A fourth argument, a
+ * text, says which commit or man page tells so.
  */
-#define PROBE(name_, major_, minor_)						\
+#define PROBE(...) KC_PROBE_(__VA_ARGS__, "")
+#define KC_PROBE_(name_, major_, minor_, source_, ...)				\
 	static bool kc_probe_run_##name_(void);					\
 	static const char kc_probe_record_##name_[] KC_RECORD =			\
-		"define-probe=" #name_ "\nsince=" #major_ "." #minor_ "\n";	\
+		"define-probe=" #name_ "\nsince=" #major_ "." #minor_		\
+		"\nsource=" source_ "\n";					\
 	static const struct kc_probe kc_probe_##name_				\
 		__attribute__((section("kc_probes"), used,			\
 			       aligned(__alignof__(struct kc_probe)))) =	\
@@ -105,6 +128,7 @@ struct kc_probe {
 extern const struct kc_test __start_kc_tests[], __stop_kc_tests[];
 extern const struct kc_probe __start_kc_probes[] __attribute__((weak));
 extern const struct kc_probe __stop_kc_probes[] __attribute__((weak));
+extern const char kc_every_case[] __attribute__((weak));
 
 /* Shared with every child, so that what a child checks counts. */
 struct kc_shared {
@@ -280,11 +304,10 @@ static inline bool kc_check_text(const char *file, int line, const char *what, c
 	return false;
 }
 
-#define KC_NUMBERS(kind, a, op, b) ({						\
+#define KC_NUMBERS(what, a, op, b) ({						\
 	long long kc_a = (long long)(a), kc_b = (long long)(b);			\
-	kc_compare(__FILE__, __LINE__, kind "(" #a ", " #b ")", #op, kc_a, kc_b, kc_a op kc_b); })
+	kc_compare(__FILE__, __LINE__, what, #op, kc_a, kc_b, kc_a op kc_b); })
 #define KC_CALL(kind, call, check, ...) ({					\
-	errno = 0;								\
 	long long kc_ret = (long long)(call);					\
 	int kc_errno = errno;							\
 	if (!check(__FILE__, __LINE__, kind, kc_ret, kc_errno, ##__VA_ARGS__))	\
@@ -301,33 +324,44 @@ static inline bool kc_stop(const char *kind)
 }
 
 /* EXPECT_: note it and go on. Arguments are evaluated once. */
-#define EXPECT_EQ(a, b) KC_NUMBERS("EXPECT_EQ", a, ==, b)
-#define EXPECT_NE(a, b) KC_NUMBERS("EXPECT_NE", a, !=, b)
-#define EXPECT_LT(a, b) KC_NUMBERS("EXPECT_LT", a, <, b)
-#define EXPECT_LE(a, b) KC_NUMBERS("EXPECT_LE", a, <=, b)
-#define EXPECT_GT(a, b) KC_NUMBERS("EXPECT_GT", a, >, b)
-#define EXPECT_GE(a, b) KC_NUMBERS("EXPECT_GE", a, >=, b)
+#define EXPECT_EQ(a, b) KC_NUMBERS("EXPECT_EQ(" #a ", " #b ")", a, ==, b)
+#define EXPECT_NE(a, b) KC_NUMBERS("EXPECT_NE(" #a ", " #b ")", a, !=, b)
+#define EXPECT_LT(a, b) KC_NUMBERS("EXPECT_LT(" #a ", " #b ")", a, <, b)
+#define EXPECT_LE(a, b) KC_NUMBERS("EXPECT_LE(" #a ", " #b ")", a, <=, b)
+#define EXPECT_GT(a, b) KC_NUMBERS("EXPECT_GT(" #a ", " #b ")", a, >, b)
+#define EXPECT_GE(a, b) KC_NUMBERS("EXPECT_GE(" #a ", " #b ")", a, >=, b)
 #define EXPECT_TRUE(x) kc_check_true(__FILE__, __LINE__, "EXPECT_TRUE(" #x ")", !!(x))
 #define EXPECT_FALSE(x) kc_check_true(__FILE__, __LINE__, "EXPECT_FALSE(" #x ")", !(x))
 #define EXPECT_STREQ(a, b) kc_check_text(__FILE__, __LINE__, "EXPECT_STREQ(" #a ", " #b ")", a, b)
-/* The call returns 0 or more; the value is the macro's. */
+/*
+ * The call returns 0 or more; the value is the macro's. What is checked may as
+ * well be the result of a call just before, whose errno is then the one to tell.
+ */
 #define EXPECT_OK(call) KC_CALL("EXPECT_OK(" #call ")", call, kc_check_ok)
 /* The call returns -1 and sets exactly this errno. */
 #define EXPECT_ERRNO(call, error)						\
-	KC_CALL("EXPECT_ERRNO(" #call ", " #error ")", call, kc_check_errno, error)
+	KC_CALL("EXPECT_ERRNO(" #call ", " #error ")", (errno = 0, (call)),	\
+		kc_check_errno, error)
 
 #define KC_ASSERT(check) ((check) || kc_stop("ASSERT"))
-#define ASSERT_EQ(a, b) ((void)KC_ASSERT(KC_NUMBERS("ASSERT_EQ", a, ==, b)))
-#define ASSERT_NE(a, b) ((void)KC_ASSERT(KC_NUMBERS("ASSERT_NE", a, !=, b)))
-#define ASSERT_LT(a, b) ((void)KC_ASSERT(KC_NUMBERS("ASSERT_LT", a, <, b)))
-#define ASSERT_LE(a, b) ((void)KC_ASSERT(KC_NUMBERS("ASSERT_LE", a, <=, b)))
-#define ASSERT_GT(a, b) ((void)KC_ASSERT(KC_NUMBERS("ASSERT_GT", a, >, b)))
-#define ASSERT_GE(a, b) ((void)KC_ASSERT(KC_NUMBERS("ASSERT_GE", a, >=, b)))
+#define ASSERT_EQ(a, b)								\
+	((void)KC_ASSERT(KC_NUMBERS("ASSERT_EQ(" #a ", " #b ")", a, ==, b)))
+#define ASSERT_NE(a, b)								\
+	((void)KC_ASSERT(KC_NUMBERS("ASSERT_NE(" #a ", " #b ")", a, !=, b)))
+#define ASSERT_LT(a, b)								\
+	((void)KC_ASSERT(KC_NUMBERS("ASSERT_LT(" #a ", " #b ")", a, <, b)))
+#define ASSERT_LE(a, b)								\
+	((void)KC_ASSERT(KC_NUMBERS("ASSERT_LE(" #a ", " #b ")", a, <=, b)))
+#define ASSERT_GT(a, b)								\
+	((void)KC_ASSERT(KC_NUMBERS("ASSERT_GT(" #a ", " #b ")", a, >, b)))
+#define ASSERT_GE(a, b)								\
+	((void)KC_ASSERT(KC_NUMBERS("ASSERT_GE(" #a ", " #b ")", a, >=, b)))
 #define ASSERT_TRUE(x)								\
 	((void)KC_ASSERT(kc_check_true(__FILE__, __LINE__, "ASSERT_TRUE(" #x ")", !!(x))))
 #define ASSERT_OK(call) KC_CALL("ASSERT_OK(" #call ")", call, kc_check_ok)
 #define ASSERT_ERRNO(call, error)						\
-	KC_CALL("ASSERT_ERRNO(" #call ", " #error ")", call, kc_check_errno, error)
+	KC_CALL("ASSERT_ERRNO(" #call ", " #error ")", (errno = 0, (call)),	\
+		kc_check_errno, error)
 
 /* fork() whose child dies with the case and has no cleanups of its parent's. */
 static inline pid_t kc_fork(void)
@@ -374,13 +408,69 @@ static inline bool kc_kernel_since(int major, int minor)
 	return a > major || (a == major && b >= minor);
 }
 
-/* Looks at what the case needs; returns only when it may run. */
-static inline void kc_check_needs(const struct kc_test *test)
+/* The value of the first row that the running kernel is new enough for. */
+static inline int kc_by_version(const struct kc_since *rows)
+{
+	while (!kc_kernel_since(rows->major, rows->minor))
+		rows++;
+	return rows->value;
+}
+
+/* Whether a value is that of the running kernel's version or, by a backport, of a later one. */
+static inline bool kc_version_allows(const struct kc_since *rows, int value)
+{
+	for (; !kc_kernel_since(rows->major, rows->minor); rows++)
+		if (rows->value == value)
+			return true;
+	return rows->value == value;
+}
+
+/* EXPECT_ERRNO for an errno that a version changed; a backported one is no failure. */
+#define EXPECT_ERRNO_SINCE(call, rows) ({					\
+	errno = 0;								\
+	long long kc_got = (long long)(call);					\
+	int kc_error = errno;							\
+	kc_check_errno(__FILE__, __LINE__, "EXPECT_ERRNO_SINCE(" #call ")", kc_got, kc_error,	\
+		       kc_got == -1 && kc_version_allows(rows, kc_error)	\
+		       ? kc_error : kc_by_version(rows)); })
+
+/* IN_CHILD { ... }: the block runs in a child, and the case goes on when that has ended. */
+#define IN_CHILD for (bool kc_once = kc_in_child(); kc_once; kc_leave(KC_PASS))
+
+static inline bool kc_in_child(void)
+{
+	pid_t pid = kc_fork();
+
+	if (pid < 0) {
+		kc_failed(__FILE__, __LINE__, "fork", "success", "%s", strerror(errno));
+		kc_leave(KC_FAIL);
+	}
+	if (pid > 0)
+		kc_join(pid);
+	return pid == 0;
+}
+
+static inline void kc_check_probe(const struct kc_probe *probe)
+{
+	if (probe->there())
+		return;
+	if (!probe->major)
+		SKIP("needs %s, which mainline never had", probe->name);
+	if (!kc_kernel_since(probe->major, probe->minor))
+		SKIP("needs %s (kernel %d.%d)", probe->name, probe->major, probe->minor);
+	kc_checked();
+	kc_failed(__FILE__, __LINE__, probe->name, "there since this kernel's version",
+		  "missing (in mainline since %d.%d)", probe->major, probe->minor);
+	kc_leave(KC_FAIL);
+}
+
+/* Looks at what a record states that a case needs; returns only when it may run. */
+static inline void kc_check_needs(const char *record)
 {
 	char word[128];
 	int a, b;
 
-	for (const char *line = test->record; *line; line = strchr(line, '\n') + 1) {
+	for (const char *line = record; *line; line = strchr(line, '\n') + 1) {
 		if (strncmp(line, "root=", 5) == 0 && geteuid() != 0)
 			SKIP("needs root");
 		if (strncmp(line, "kernel=", 7) == 0 &&
@@ -389,18 +479,9 @@ static inline void kc_check_needs(const struct kc_test *test)
 		if (strncmp(line, "probe=", 6) != 0 ||
 		    sscanf(line, "probe=%127[^\n]", word) != 1)
 			continue;
-		for (const struct kc_probe *p = __start_kc_probes; p < __stop_kc_probes; p++) {
-			if (strcmp(p->name, word) != 0 || p->there())
-				continue;
-			if (!p->major)
-				SKIP("needs %s, which mainline never had", word);
-			if (!kc_kernel_since(p->major, p->minor))
-				SKIP("needs %s (kernel %d.%d)", word, p->major, p->minor);
-			kc_checked();
-			kc_failed(__FILE__, __LINE__, word, "there since this kernel's version",
-				  "missing (in mainline since %d.%d)", p->major, p->minor);
-			kc_leave(KC_FAIL);
-		}
+		for (const struct kc_probe *p = __start_kc_probes; p < __stop_kc_probes; p++)
+			if (strcmp(p->name, word) == 0)
+				kc_check_probe(p);
 	}
 }
 
@@ -481,7 +562,9 @@ static inline int kc_run(const struct kc_test *test)
 			_exit(KC_FAIL);
 		kc_write("KTAP version 1\n", "1..1\n", "");
 		/* Only this process may end the case by returning or leaving. */
-		kc_check_needs(kc_shared->test);
+		if (kc_every_case)
+			kc_check_needs(kc_every_case);
+		kc_check_needs(kc_shared->test->record);
 		kc_shared->test->run();
 		kc_leave(KC_PASS);
 	}

@@ -11,7 +11,10 @@
  */
 #include "pidfd.h"
 
-PROBE(pidfd_get_procfd, 0, 0)
+EVERY_CASE(NEEDS_KERNEL(5, 3) TIMEOUT(20)
+	   PROMISED("pid: add pidfd_open() v2, cover letter: the example"))
+
+PROBE(pidfd_get_procfd, 0, 0, "pid: add pidfd_open() v2, 2/5")
 {
 	return has_get_procfd();
 }
@@ -40,7 +43,7 @@ TEST(runs_as_written, NEEDS_PROBE(pidfd_get_procfd) DESCRIBE("the example, with 
 	read_and_kill(pidfd, ASSERT_OK(ioctl(pidfd, PIDFD_GET_PROCFD, procfd)), pid);
 }
 
-TEST(runs_over_fdinfo, NEEDS_KERNEL(5, 3) DESCRIBE("the example, as mainline can do it"))
+TEST(runs_over_fdinfo, DESCRIBE("the example, as mainline can do it"))
 {
 	pid_t pid = sleeping_child();
 	int pidfd = ASSERT_OK(pidfd_open_(pid, 0));

@@ -15,7 +15,10 @@
 
 #include "pidfd.h"
 
-PROBE(pidfd_get_procfd, 0, 0)
+EVERY_CASE(NEEDS_KERNEL(5, 3) TIMEOUT(20)
+	   PROMISED("pid: add pidfd_open() v2, PIDFD_GET_PROCFD; docs/kernels.md"))
+
+PROBE(pidfd_get_procfd, 0, 0, "pid: add pidfd_open() v2, 2/5")
 {
 	return has_get_procfd();
 }
@@ -81,13 +84,7 @@ static void *report_tid(void *arg)
 	return NULL;
 }
 
-PROBE(pidfd_thread, 6, 9)
-{
-	int fd = pidfd_open_(getpid(), PIDFD_THREAD_);
-
-	close(fd);
-	return fd >= 0;
-}
+PROBE_PIDFD_THREAD
 
 /* Cover letter: "file descriptors for processes and file descriptors for threads". */
 TEST(gives_folder_of_thread, NEEDS_PROBE(pidfd_get_procfd) NEEDS_PROBE(pidfd_thread)
@@ -253,8 +250,7 @@ TEST(needs_procfs_in_the_kernel, NEEDS_PROBE(pidfd_get_procfd)
 }
 
 /* A kernel without the ioctl says so in one of two ways and makes no descriptor. */
-TEST(is_refused_where_unknown, NEEDS_KERNEL(5, 3)
-     DESCRIBE("without the series: ENOTTY or EINVAL, never a descriptor"))
+TEST(is_refused_where_unknown, DESCRIBE("without the series: ENOTTY or EINVAL, never a descriptor"))
 {
 	int pidfd = ASSERT_OK(pidfd_open_(getpid(), 0));
 	int fd = by_ioctl(pidfd), error = errno;
@@ -382,7 +378,8 @@ TEST(does_not_reach_below_another_mount, NEEDS_PROBE(pidfd_get_procfd) NEEDS_ROO
 	EXPECT_OK(ioctl(pidfd, PIDFD_GET_PROCFD, proc));
 	ASSERT_OK(mount("/sys", path, NULL, MS_BIND, NULL));
 	EXPECT_ERRNO(ioctl(pidfd, PIDFD_GET_PROCFD, proc), ESRCH);
-	ASSERT_OK(umount(path));
+	/* What was opened and refused is not kept: the mount is not busy. */
+	EXPECT_OK(umount(path));
 	snprintf(path, sizeof(path), "/tmp/%d/task/%d", pid, pid);
 	EXPECT_OK(ioctl(pidfd, PIDFD_GET_PROCFD, proc));
 }
@@ -420,6 +417,20 @@ TEST(runs_out_of_descriptors, NEEDS_PROBE(pidfd_get_procfd)
 	EXPECT_EQ(ioctl(pidfd, PIDFD_GET_PROCFD, proc), lowest);
 }
 
+TEST(keeps_no_file_without_descriptor, NEEDS_PROBE(pidfd_get_procfd) NEEDS_ROOT
+     DESCRIBE("after EMFILE nothing of procfs is open: it can be unmounted"))
+{
+	int pidfd = ASSERT_OK(pidfd_open_(getpid(), 0)), proc = mount_proc(NULL);
+	struct rlimit limit;
+
+	ASSERT_OK(getrlimit(RLIMIT_NOFILE, &limit));
+	limit.rlim_cur = next_descriptor();
+	ASSERT_OK(setrlimit(RLIMIT_NOFILE, &limit));
+	EXPECT_ERRNO(ioctl(pidfd, PIDFD_GET_PROCFD, proc), EMFILE);
+	close(proc);
+	EXPECT_OK(umount("/tmp"));
+}
+
 /* Against a number that changes hands all the time. */
 
 #define INCARNATIONS 4096
@@ -451,11 +462,8 @@ static void *recycle_all_the_time(void *arg)
 			.set_tid = (uint64_t)(uintptr_t)&wanted,
 			.set_tid_size = 1,
 		};
-		pid_t pid = syscall(NR_clone3, &args, sizeof(args));
+		pid_t pid = clone_sleeper(&args);
 
-		if (pid == 0)
-			for (;;)
-				pause();
 		if (pid < 0) {
 			atomic_store(&enough, true);
 			break;

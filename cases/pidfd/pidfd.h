@@ -1,210 +1,61 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the pidfd cases share: the calls by number, processes in known states, recycled pids. */
+/* What the pidfd cases share. */
 #ifndef CASES_PIDFD_H
 #define CASES_PIDFD_H
 
 #include <dirent.h>
-#include <limits.h>
-#include <linux/sched.h>
 #include <poll.h>
-#include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
-#include "kcase.h"
+#include "calls.h"
+#include "proc.h"
+#include "process.h"
 
-/* The same numbers on every architecture but alpha (pidfd_open(2), clone(2)). */
-#define NR_pidfd_send_signal 424
-#define NR_pidfd_open 434
-#define NR_clone3 435
-
-#define PIDFD_NONBLOCK_ O_NONBLOCK	/* 5.10, commit 4da9af0014b5 */
-#define PIDFD_THREAD_ O_EXCL		/* 6.9, commit 64bef697d33b */
-/* v2 of the series; linux/wait.h there. Never merged. */
-#define PIDFD_GET_PROCFD _IOR('p', 1, int)
-#define P_PIDFD_ 3
-
-static inline int pidfd_open_(pid_t pid, unsigned int flags)
-{
-	return syscall(NR_pidfd_open, pid, flags);
-}
-
-static inline int pidfd_send_signal_(int pidfd, int sig, siginfo_t *info, unsigned int flags)
-{
-	return syscall(NR_pidfd_send_signal, pidfd, sig, info, flags);
-}
-
-/* Flags of pidfd_open that the running kernel defines. */
-static inline unsigned int pidfd_open_flags(void)
-{
-	unsigned int known = 0;
-	int fd = pidfd_open_(getpid(), PIDFD_NONBLOCK_);
-
-	/* A backport is no defect: the probe decides, the version checks it (open.c). */
-	if (fd >= 0) {
-		known |= PIDFD_NONBLOCK_;
-		close(fd);
-	}
-	fd = pidfd_open_(getpid(), PIDFD_THREAD_);
-	if (fd >= 0) {
-		known |= PIDFD_THREAD_;
-		close(fd);
-	}
-	return known;
-}
-
-static inline void kill_and_reap(void *arg)
-{
-	pid_t pid = (pid_t)(intptr_t)arg;
-
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-}
-
-/* A child that sleeps until it is killed. */
-static inline pid_t sleeping_child(void)
-{
-	pid_t pid = ASSERT_OK(kc_fork());
-
-	if (pid == 0)
-		for (;;)
-			pause();
-	CLEANUP(kill_and_reap, pid);
-	return pid;
-}
-
-/* A child that has ended and is not waited for. */
-static inline pid_t zombie_child(int status)
-{
-	siginfo_t info;
-	pid_t pid = ASSERT_OK(kc_fork());
-
-	if (pid == 0)
-		_exit(status);
-	CLEANUP(kill_and_reap, pid);
-	ASSERT_OK(waitid(P_PID, pid, &info, WEXITED | WNOWAIT));
-	return pid;
-}
-
-static inline void reap(pid_t pid)
-{
-	ASSERT_EQ(waitpid(pid, NULL, 0), pid);
-}
-
-/* clone3 with a chosen pid (5.5, set_tid in clone(2)); the child sleeps. */
-static inline pid_t sleeping_child_with_pid(pid_t wanted)
-{
-	struct clone_args args = {
-		.exit_signal = SIGCHLD,
-		.set_tid = (uint64_t)(uintptr_t)&wanted,
-		.set_tid_size = 1,
-	};
-	pid_t pid = syscall(NR_clone3, &args, sizeof(args));
-
-	if (pid == 0)
-		for (;;)
-			pause();
-	return pid;
-}
+/* Time limit of a case: a hundred times what it takes, and a hang is found soon. */
+#define PIDFD_CASES EVERY_CASE(NEEDS_KERNEL(5, 3) TIMEOUT(20))
 
 /*
- * Runs fn as process 1 of a pid namespace of its own with a /proc of its own:
- * numbers can be chosen there, and all that is in it goes with it.
+ * Flags by version: none in 5.3; PIDFD_NONBLOCK since 5.10; PIDFD_THREAD since 6.9.
+ * A file takes those of the probes that its cases need.
  */
-static inline void in_pid_namespace(void (*fn)(void))
-{
-	pid_t pid;
-
-	if (unshare(CLONE_NEWPID) != 0) {
-		if (errno == EINVAL || errno == EPERM)
-			SKIP("needs pid namespaces (%s)", strerror(errno));
-		ASSERT_OK(-1);
+#define PROBE_PIDFD_NONBLOCK							\
+	PROBE(pidfd_nonblock, 5, 10, "commit 4da9af0014b5")			\
+	{									\
+		return pidfd_open_flags() & PIDFD_NONBLOCK_;			\
 	}
-	pid = ASSERT_OK(kc_fork());
-	if (pid == 0) {
-		ASSERT_OK(unshare(CLONE_NEWNS));
-		ASSERT_OK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
-		/* A kernel without procfs: what needs it finds out itself. */
-		if (mount("proc", "/proc", "proc", 0, NULL) != 0)
-			ASSERT_EQ(errno, ENODEV);
-		fn();
-		kc_leave(KC_PASS);
+#define PROBE_PIDFD_THREAD							\
+	PROBE(pidfd_thread, 6, 9, "commit 64bef697d33b")			\
+	{									\
+		return pidfd_open_flags() & PIDFD_THREAD_;			\
 	}
-	kc_join(pid);
-}
+/* PIDFD_SIGNAL_THREAD and the two others came with one commit. */
+#define PROBE_SIGNAL_SCOPES							\
+	PROBE(signal_scopes, 6, 9, "commit e1fb1dc08e73")			\
+	{									\
+		int fd = pidfd_open_(getpid(), 0);				\
+		int result = pidfd_send_signal_(fd, 0, NULL, SIGNAL_THREAD_GROUP);	\
+										\
+		close(fd);							\
+		return result == 0;						\
+	}
+/* Pidfds with a file system of their own: the magic number of fstatfs(2). */
+#define PID_FS_MAGIC_ 0x50494446
+#define PROBE_PIDFS								\
+	PROBE(pidfs, 6, 9, "commit cb12fd8e0dab")				\
+	{									\
+		return filesystem_of_pidfd() == PID_FS_MAGIC_;			\
+	}
 
-#define RECYCLED_PID 300
-
-struct recycled {
-	int pidfd;	/* of the process that had RECYCLED_PID first, and is reaped */
-	pid_t pid;	/* the process that has it now, asleep */
-};
-
-/* For use inside in_pid_namespace(). */
-static inline struct recycled recycle_pid(void)
+static inline long filesystem_of_pidfd(void)
 {
-	struct recycled r;
-	pid_t first = sleeping_child_with_pid(RECYCLED_PID);
+	struct statfs about = { 0 };
+	int fd = pidfd_open_(getpid(), 0);
 
-	if (first < 0 && (errno == ENOSYS || errno == EINVAL || errno == E2BIG))
-		SKIP("needs clone3 with set_tid (kernel 5.5)");
-	ASSERT_EQ(first, RECYCLED_PID);
-	r.pidfd = ASSERT_OK(pidfd_open_(first, 0));
-	ASSERT_OK(kill(first, SIGKILL));
-	reap(first);
-	r.pid = sleeping_child_with_pid(RECYCLED_PID);
-	ASSERT_EQ(r.pid, RECYCLED_PID);
-	return r;
-}
-
-/* Reads a small file; the number of bytes, or -1. */
-static inline ssize_t read_text(int dir, const char *path, char *text, size_t size)
-{
-	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
-	size_t have = 0;
-	ssize_t n = -1;
-
-	if (fd < 0)
-		return -1;
-	while (have < size - 1 && (n = read(fd, text + have, size - 1 - have)) > 0)
-		have += n;
+	fstatfs(fd, &about);
 	close(fd);
-	text[have] = 0;
-	return n < 0 ? -1 : (ssize_t)have;
-}
-
-/* The number behind "Pid:" in a status or fdinfo text; INT_MIN when there is none. */
-static inline int pid_in(const char *text)
-{
-	int pid;
-
-	for (const char *line = text; line && *line; line = strchr(line, '\n')) {
-		line += *line == '\n';
-		if (sscanf(line, "Pid:%d", &pid) == 1)
-			return pid;
-	}
-	return INT_MIN;
-}
-
-/* A descriptor of /proc; the case is skipped where there is none. */
-static inline int open_proc(void)
-{
-	int fd = open("/proc", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
-	char text[16];
-
-	/* An empty folder may stand where no procfs is mounted. */
-	if (fd < 0 || read_text(fd, "self/stat", text, sizeof(text)) <= 0)
-		SKIP("needs /proc");
-	return fd;
-}
-
-static inline void expect_status_of(int procfd, pid_t pid)
-{
-	char text[4096];
-
-	ASSERT_OK(read_text(procfd, "status", text, sizeof(text)));
-	EXPECT_EQ(pid_in(text), pid);
+	return about.f_type;
 }
 
 /*
@@ -224,44 +75,74 @@ static inline bool has_get_procfd(void)
 	return there;
 }
 
-/* "Pid:" in the fdinfo of a pidfd (5.2, proc(5)). */
-static inline int fdinfo_pid(int pidfd)
+/* After execute(): the case is skipped when that found no program. */
+static inline void skip_without_program(pid_t pid, int pidfd)
 {
-	char path[64], text[1024];
+	struct pollfd fd = { pidfd, POLLIN, 0 };
+	int status;
 
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
-	if (read_text(AT_FDCWD, path, text, sizeof(text)) < 0)
-		SKIP("needs /proc (%s)", strerror(errno));
-	return pid_in(text);
+	if (poll(&fd, 1, 300) && waitpid(pid, &status, WNOHANG) == pid &&
+	    WEXITSTATUS(status) == KC_SKIP)
+		SKIP("needs a program to execute");
 }
 
-/*
- * What PIDFD_GET_PROCFD does, as user space does it on mainline: the number
- * from fdinfo, /proc/<pid>, and then, through the pidfd, that the process is
- * still there, so that the folder cannot be somebody else's. -1 and ESRCH
- * when it is gone.
- */
-static inline int procfd_by_fdinfo(int pidfd)
+/* A leader that ends while a thread of its process lives on is no end of the process. */
+static inline void *outlive(void *arg)
 {
-	char path[32];
-	int pid = fdinfo_pid(pidfd), fd;
+	(void)arg;
+	for (;;)
+		pause();
+	return NULL;
+}
 
-	if (pid <= 0) {
-		errno = ESRCH;
-		return -1;
+/* A child with two threads, whose leader ends when end_leader() tells it. */
+static inline pid_t process_with_outliving_thread(int go[2])
+{
+	pid_t pid = ASSERT_OK(kc_fork());
+
+	if (pid == 0) {
+		pthread_t thread;
+		char c;
+
+		close(go[1]);
+		if (pthread_create(&thread, NULL, outlive, NULL) || read(go[0], &c, 1) < 0)
+			_exit(KC_FAIL);
+		/* The thread alone, not exit_group(2). */
+		syscall(SYS_exit, 0);
 	}
-	snprintf(path, sizeof(path), "/proc/%d", pid);
-	fd = open(path, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
-		errno = ESRCH;
-		return -1;
+	CLEANUP(kill_and_reap, pid);
+	return pid;
+}
+
+static inline void end_leader(pid_t pid, int go[2])
+{
+	siginfo_t info = { 0 };
+
+	close(go[1]);
+	/* Not to be had by waiting, which such a leader does not answer. */
+	for (int n = 0; n < 200; n++) {
+		char path[32], text[512];
+
+		snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+		if (read_text(AT_FDCWD, path, text, sizeof(text)) < 0)
+			SKIP("needs /proc");
+		if (strstr(text, ") Z "))
+			break;
+		usleep(5000);
 	}
-	if (pidfd_send_signal_(pidfd, 0, NULL, 0) != 0) {
-		close(fd);
-		errno = ESRCH;
-		return -1;
-	}
-	return fd;
+	ASSERT_EQ(waitid(P_PID, pid, &info, WEXITED | WNOHANG), 0);
+	ASSERT_EQ(info.si_pid, 0);
+}
+
+static inline pid_t process_without_leader(void)
+{
+	int go[2];
+	pid_t pid;
+
+	ASSERT_OK(pipe2(go, O_CLOEXEC));
+	pid = process_with_outliving_thread(go);
+	end_leader(pid, go);
+	return pid;
 }
 
 #endif

@@ -7,8 +7,11 @@
  */
 #include "pidfd.h"
 
+EVERY_CASE(NEEDS_KERNEL(5, 3) TIMEOUT(20)
+	   PROMISED("proc(5), /proc/pid/fdinfo; cover letter: metadata access"))
+
 /* proc(5), /proc/pid/fdinfo: Pid since 5.2. */
-TEST(fdinfo_has_pid_of_process, NEEDS_KERNEL(5, 3) DESCRIBE("Pid: in fdinfo is the process's"))
+TEST(fdinfo_has_pid_of_process, DESCRIBE("Pid: in fdinfo is the process's"))
 {
 	pid_t pid = sleeping_child();
 
@@ -16,16 +19,14 @@ TEST(fdinfo_has_pid_of_process, NEEDS_KERNEL(5, 3) DESCRIBE("Pid: in fdinfo is t
 	EXPECT_EQ(fdinfo_pid(ASSERT_OK(pidfd_open_(getpid(), 0))), getpid());
 }
 
-TEST(fdinfo_gives_own_folder, NEEDS_KERNEL(5, 3)
-     DESCRIBE("the way over fdinfo reads the own status"))
+TEST(fdinfo_gives_own_folder, DESCRIBE("the way over fdinfo reads the own status"))
 {
 	int pidfd = ASSERT_OK(pidfd_open_(getpid(), 0));
 
 	expect_status_of(ASSERT_OK(procfd_by_fdinfo(pidfd)), getpid());
 }
 
-TEST(fdinfo_gives_folder_of_child, NEEDS_KERNEL(5, 3)
-     DESCRIBE("the way over fdinfo reads the child's status"))
+TEST(fdinfo_gives_folder_of_child, DESCRIBE("the way over fdinfo reads the child's status"))
 {
 	pid_t pid = sleeping_child();
 
@@ -33,8 +34,7 @@ TEST(fdinfo_gives_folder_of_child, NEEDS_KERNEL(5, 3)
 }
 
 /* pidfd_show_fdinfo(): -1 for a process that was reaped. */
-TEST(fdinfo_of_reaped_process_is_minus_one, NEEDS_KERNEL(5, 3)
-     DESCRIBE("Pid: -1 once the process is reaped"))
+TEST(fdinfo_of_reaped_process_is_minus_one, DESCRIBE("Pid: -1 once the process is reaped"))
 {
 	pid_t pid = sleeping_child();
 	int pidfd = ASSERT_OK(pidfd_open_(pid, 0));
@@ -61,6 +61,21 @@ TEST(fdinfo_refuses_recycled_pid, NEEDS_KERNEL(5, 5) NEEDS_CONFIG(PID_NS) NEEDS_
      DESCRIBE("the number is in use again, the pidfd does not lead there"))
 {
 	in_pid_namespace(fdinfo_on_recycled);
+}
+
+PROBE_PIDFD_THREAD
+
+TEST(fdinfo_of_thread, NEEDS_PROBE(pidfd_thread)
+     DESCRIBE("Pid: is the thread's own number; -1 when the thread is gone"))
+{
+	struct thread t;
+	int pidfd;
+
+	start_thread(&t);
+	pidfd = ASSERT_OK(pidfd_open_(t.tid, PIDFD_THREAD_));
+	EXPECT_EQ(fdinfo_pid(pidfd), t.tid);
+	end_thread(&t);
+	EXPECT_EQ(fdinfo_pid(pidfd), -1);
 }
 
 KCASE_MAIN

@@ -1,87 +1,475 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Waiting for a process through its pidfd: poll(2) and waitid(2) with P_PIDFD. */
+/* waitid(2) with P_PIDFD, since 5.4: what it reports, whom it waits for, what it refuses. */
+#include <sys/ptrace.h>
+
 #include "pidfd.h"
 
-/* pidfd_open(2): "the file descriptor becomes readable when the process terminates". */
-TEST(poll_is_silent_while_process_lives, NEEDS_KERNEL(5, 3) DESCRIBE("no event, poll returns 0"))
-{
-	struct pollfd fd = { ASSERT_OK(pidfd_open_(sleeping_child(), 0)), POLLIN, 0 };
+EVERY_CASE(NEEDS_PROBE(p_pidfd) TIMEOUT(20))
+PROBE_PIDFD_NONBLOCK
+PROBE_PIDFD_THREAD
 
-	EXPECT_EQ(poll(&fd, 1, 0), 0);
+PROBE(p_pidfd, 5, 4, "commit 3695eae5fee0")
+{
+	siginfo_t info;
+
+	/* An unknown idtype is EINVAL whatever stands beside it. */
+	return waitid(P_PIDFD_, 9999, &info, WEXITED) < 0 && errno == EBADF;
 }
 
-TEST(poll_reports_zombie, NEEDS_KERNEL(5, 3) DESCRIBE("POLLIN for a process that ended before"))
+static int open_child(pid_t pid)
 {
-	struct pollfd fd = { ASSERT_OK(pidfd_open_(zombie_child(0), 0)), POLLIN, 0 };
-
-	EXPECT_EQ(poll(&fd, 1, 0), 1);
-	EXPECT_EQ(fd.revents & POLLIN, POLLIN);
+	return ASSERT_OK(pidfd_open_(pid, 0));
 }
 
-TEST(poll_wakes_at_end_of_process, NEEDS_KERNEL(5, 3) TIMEOUT(20)
-     DESCRIBE("a poll without time limit returns when the process is killed"))
-{
-	struct pollfd fd = { .events = POLLIN };
-	pid_t pid = sleeping_child();
-	pid_t killer;
-
-	fd.fd = ASSERT_OK(pidfd_open_(pid, 0));
-	killer = ASSERT_OK(kc_fork());
-	if (killer == 0) {
-		usleep(50000);
-		_exit(kill(pid, SIGKILL) ? KC_FAIL : KC_PASS);
-	}
-	EXPECT_EQ(poll(&fd, 1, -1), 1);
-	EXPECT_EQ(fd.revents & POLLIN, POLLIN);
-	kc_join(killer);
-}
-
-/* waitid(2), P_PIDFD since 5.4. */
-TEST(waitid_takes_exit_status, NEEDS_KERNEL(5, 4) DESCRIBE("CLD_EXITED with the status"))
+TEST(takes_exit_status, PROMISED("waitid(2), P_PIDFD")
+     DESCRIBE("pid, uid, CLD_EXITED and the status; afterwards the process is gone"))
 {
 	siginfo_t info = { 0 };
 	pid_t pid = zombie_child(42);
-	int pidfd = ASSERT_OK(pidfd_open_(pid, 0));
+	int pidfd = open_child(pid);
 
-	ASSERT_OK(waitid(P_PIDFD_, pidfd, &info, WEXITED));
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WEXITED), 0);
+	EXPECT_EQ(info.si_signo, SIGCHLD);
 	EXPECT_EQ(info.si_pid, pid);
+	EXPECT_EQ(info.si_uid, getuid());
 	EXPECT_EQ(info.si_code, CLD_EXITED);
 	EXPECT_EQ(info.si_status, 42);
-	EXPECT_ERRNO(pidfd_send_signal_(pidfd, 0, NULL, 0), ESRCH);
+	EXPECT_ERRNO(is_there(pidfd), ESRCH);
+	EXPECT_ERRNO(waitid(P_PIDFD_, pidfd, &info, WEXITED), ECHILD);
+	EXPECT_ERRNO(waitpid(pid, NULL, 0), ECHILD);
 }
 
-/* waitid(2), ECHILD. */
-TEST(waitid_refuses_what_is_no_child, NEEDS_KERNEL(5, 4) DESCRIBE("the own process: ECHILD"))
+TEST(tells_killed_from_exited, PROMISED("waitid(2), si_code")
+     DESCRIBE("CLD_KILLED with the signal"))
+{
+	siginfo_t info = { 0 };
+	pid_t pid = sleeping_child();
+
+	ASSERT_OK(kill(pid, SIGTERM));
+	EXPECT_EQ(waitid(P_PIDFD_, open_child(pid), &info, WEXITED), 0);
+	EXPECT_EQ(info.si_code, CLD_KILLED);
+	EXPECT_EQ(info.si_status, SIGTERM);
+}
+
+TEST(waits_for_this_child_only, PROMISED("waitid(2), P_PIDFD")
+     DESCRIBE("of three children that ended the one of the pidfd is taken, the others stay"))
+{
+	siginfo_t info = { 0 };
+	pid_t first = zombie_child(1), second = zombie_child(2), third = zombie_child(3);
+
+	EXPECT_EQ(waitid(P_PIDFD_, open_child(second), &info, WEXITED), 0);
+	EXPECT_EQ(info.si_pid, second);
+	EXPECT_EQ(info.si_status, 2);
+	EXPECT_EQ(waitid(P_PID, first, &info, WEXITED | WNOHANG), 0);
+	EXPECT_EQ(info.si_status, 1);
+	EXPECT_EQ(waitid(P_PID, third, &info, WEXITED | WNOHANG), 0);
+	EXPECT_EQ(info.si_status, 3);
+}
+
+TEST(sleeps_until_child_ends, PROMISED("waitid(2)")
+     DESCRIBE("a wait that began before the end returns with it"))
+{
+	siginfo_t info = { 0 };
+	pid_t other = zombie_child(5), pid = ASSERT_OK(kc_fork());
+
+	if (pid == 0) {
+		usleep(50000);
+		_exit(9);
+	}
+	EXPECT_EQ(waitid(P_PIDFD_, open_child(pid), &info, WEXITED), 0);
+	EXPECT_EQ(info.si_pid, pid);
+	EXPECT_EQ(info.si_status, 9);
+	EXPECT_EQ(waitid(P_PID, other, &info, WEXITED | WNOHANG), 0);
+}
+
+TEST(reports_stop_and_continue, PROMISED("waitid(2), WSTOPPED, WCONTINUED")
+     DESCRIBE("CLD_STOPPED and CLD_CONTINUED, each once"))
+{
+	siginfo_t info = { 0 };
+	pid_t pid = sleeping_child();
+	int pidfd = open_child(pid);
+
+	ASSERT_OK(kill(pid, SIGSTOP));
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WSTOPPED), 0);
+	EXPECT_EQ(info.si_code, CLD_STOPPED);
+	EXPECT_EQ(info.si_status, SIGSTOP);
+	ASSERT_OK(kill(pid, SIGCONT));
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WCONTINUED), 0);
+	EXPECT_EQ(info.si_code, CLD_CONTINUED);
+	EXPECT_EQ(info.si_status, SIGCONT);
+	memset(&info, 0, sizeof(info));
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WSTOPPED | WCONTINUED | WNOHANG), 0);
+	EXPECT_EQ(info.si_pid, 0);
+}
+
+TEST(reports_only_what_was_asked_for, PROMISED("waitid(2), options")
+     DESCRIBE("WEXITED does not see a stop, WSTOPPED no end"))
+{
+	siginfo_t info = { 0 };
+	pid_t stopped = sleeping_child();
+	int pidfd = open_child(stopped);
+
+	ASSERT_OK(kill(stopped, SIGSTOP));
+	ASSERT_OK(waitid(P_PIDFD_, pidfd, &info, WSTOPPED | WNOWAIT));
+	memset(&info, 0, sizeof(info));
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WEXITED | WNOHANG), 0);
+	EXPECT_EQ(info.si_pid, 0);
+	/* Nothing that is left to come of it was asked for (kernel/exit.c, wait_consider_task()). */
+	EXPECT_ERRNO(waitid(P_PIDFD_, open_child(zombie_child(0)), &info, WSTOPPED | WNOHANG),
+		     ECHILD);
+}
+
+TEST(leaves_child_with_wnowait, PROMISED("waitid(2), WNOWAIT")
+     DESCRIBE("the same status twice, then for good"))
+{
+	siginfo_t info = { 0 };
+	pid_t pid = zombie_child(7);
+	int pidfd = open_child(pid);
+
+	for (int n = 0; n < 2; n++) {
+		memset(&info, 0, sizeof(info));
+		EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WEXITED | WNOWAIT), 0);
+		EXPECT_EQ(info.si_status, 7);
+		EXPECT_OK(is_there(pidfd));
+	}
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WEXITED), 0);
+	EXPECT_ERRNO(is_there(pidfd), ESRCH);
+}
+
+TEST(does_not_wait_with_wnohang, PROMISED("waitid(2), WNOHANG")
+     DESCRIBE("a live child: 0, and the siginfo says nobody"))
 {
 	siginfo_t info;
 
-	EXPECT_ERRNO(waitid(P_PIDFD_, ASSERT_OK(pidfd_open_(getpid(), 0)), &info, WEXITED), ECHILD);
+	memset(&info, 0xff, sizeof(info));
+	EXPECT_EQ(waitid(P_PIDFD_, open_child(sleeping_child()), &info, WEXITED | WNOHANG), 0);
+	EXPECT_EQ(info.si_pid, 0);
+	EXPECT_EQ(info.si_signo, 0);
 }
 
-/* waitid(2), EBADF; a negative number is EINVAL (kernel/exit.c). */
-TEST(waitid_refuses_bad_descriptor, NEEDS_KERNEL(5, 4)
+TEST(works_without_siginfo, PROMISED("waitid(2)") DESCRIBE("a null pointer takes the child all the same"))
+{
+	pid_t pid = zombie_child(0);
+	int pidfd = open_child(pid);
+
+	EXPECT_EQ(waitid_(P_PIDFD_, pidfd, NULL, WEXITED, NULL), 0);
+	EXPECT_ERRNO(is_there(pidfd), ESRCH);
+}
+
+TEST(rejects_bad_siginfo_pointer, PROMISED("kernel/exit.c, waitid()") DESCRIBE("EFAULT"))
+{
+	EXPECT_ERRNO(waitid_(P_PIDFD_, open_child(zombie_child(0)), (siginfo_t *)8,
+			     WEXITED | WNOWAIT, NULL), EFAULT);
+}
+
+TEST(fills_resource_usage, PROMISED("waitid(2), C library/kernel differences")
+     DESCRIBE("the kernel's fifth argument has the child's usage"))
+{
+	struct rusage usage;
+	siginfo_t info;
+	pid_t pid = zombie_child(0);
+
+	memset(&usage, 0xff, sizeof(usage));
+	EXPECT_EQ(waitid_(P_PIDFD_, open_child(pid), &info, WEXITED, &usage), 0);
+	EXPECT_GT(usage.ru_maxrss, 0);
+	EXPECT_LT(usage.ru_utime.tv_sec, 60);
+	EXPECT_GE(usage.ru_utime.tv_sec, 0);
+}
+
+TEST(refuses_what_is_no_child, PROMISED("waitid(2), ECHILD")
+     DESCRIBE("itself, the parent, a grandchild, a brother: ECHILD"))
+{
+	siginfo_t info;
+	pid_t brother = sleeping_child();
+	int pidfd, pipes[2];
+
+	EXPECT_ERRNO(waitid(P_PIDFD_, open_child(getpid()), &info, WEXITED), ECHILD);
+	EXPECT_ERRNO(waitid(P_PIDFD_, open_child(getppid()), &info, WEXITED), ECHILD);
+	EXPECT_ERRNO(waitid(P_PIDFD_, open_child(getpid()), &info, WEXITED | WNOHANG), ECHILD);
+	pidfd = open_child(brother);
+	IN_CHILD {
+		EXPECT_ERRNO(waitid(P_PIDFD_, pidfd, &info, WEXITED | WNOHANG), ECHILD);
+	}
+	ASSERT_OK(pipe(pipes));
+	pidfd = ASSERT_OK(kc_fork());
+	if (pidfd == 0) {
+		pid_t grandchild = sleeping_child();
+
+		if (write(pipes[1], &grandchild, sizeof(grandchild)) != sizeof(grandchild))
+			_exit(1);
+		pause();
+	}
+	CLEANUP(kill_and_reap, pidfd);
+	ASSERT_EQ(read(pipes[0], &brother, sizeof(brother)), (ssize_t)sizeof(brother));
+	EXPECT_ERRNO(waitid(P_PIDFD_, open_child(brother), &info, WEXITED | WNOHANG), ECHILD);
+}
+
+TEST(descriptor_zero_is_a_descriptor, PROMISED("waitid(2), P_PIDFD")
+     DESCRIBE("a pidfd with the number 0 is as good as another"))
+{
+	siginfo_t info = { 0 };
+	pid_t pid = zombie_child(7);
+
+	ASSERT_EQ(dup2(ASSERT_OK(pidfd_open_(pid, 0)), 0), 0);
+	ASSERT_OK(waitid(P_PIDFD_, 0, &info, WEXITED));
+	EXPECT_EQ(info.si_pid, pid);
+	EXPECT_EQ(info.si_status, 7);
+}
+
+TEST(refuses_bad_descriptor, PROMISED("waitid(2), EBADF")
      DESCRIBE("no pidfd: EBADF; negative: EINVAL"))
 {
 	siginfo_t info;
+	int pipes[2], proc;
 
+	ASSERT_OK(pipe(pipes));
 	EXPECT_ERRNO(waitid(P_PIDFD_, 9999, &info, WEXITED), EBADF);
+	EXPECT_ERRNO(waitid(P_PIDFD_, pipes[0], &info, WEXITED), EBADF);
 	EXPECT_ERRNO(waitid(P_PIDFD_, ASSERT_OK(open("/tmp", O_RDONLY)), &info, WEXITED), EBADF);
+	/* Only pidfd_send_signal() takes these. */
+	proc = open("/proc/self", O_DIRECTORY | O_RDONLY);
+	if (proc >= 0)
+		EXPECT_ERRNO(waitid(P_PIDFD_, proc, &info, WEXITED), EBADF);
 	EXPECT_ERRNO(waitid(P_PIDFD_, -1, &info, WEXITED), EINVAL);
+	EXPECT_ERRNO(waitid(P_PIDFD_, INT_MIN, &info, WEXITED), EINVAL);
 }
 
-/* PIDFD_NONBLOCK since 5.10: a live child is EAGAIN (waitid(2)). */
-PROBE(pidfd_nonblock, 5, 10)
+TEST(rejects_invalid_options, PROMISED("waitid(2), EINVAL")
+     DESCRIBE("nothing to wait for, and every undefined bit: EINVAL, before the descriptor"))
 {
-	return pidfd_open_flags() & PIDFD_NONBLOCK_;
-}
-
-TEST(waitid_on_nonblocking_pidfd_does_not_wait, NEEDS_PROBE(pidfd_nonblock) TIMEOUT(20)
-     DESCRIBE("EAGAIN while the child lives"))
-{
+	const unsigned int known = WNOHANG | WSTOPPED | WEXITED | WCONTINUED | WNOWAIT |
+				   0x20000000 /* __WNOTHREAD */ | 0x40000000 /* __WALL */ |
+				   0x80000000 /* __WCLONE */;
 	siginfo_t info;
-	int pidfd = ASSERT_OK(pidfd_open_(sleeping_child(), PIDFD_NONBLOCK_));
+	int pidfd = open_child(zombie_child(0));
+
+	EXPECT_ERRNO(waitid(P_PIDFD_, pidfd, &info, 0), EINVAL);
+	EXPECT_ERRNO(waitid(P_PIDFD_, pidfd, &info, WNOHANG), EINVAL);
+	EXPECT_ERRNO(waitid(P_PIDFD_, 9999, &info, WNOHANG), EINVAL);
+	for (int bit = 0; bit < 32; bit++)
+		if (!(known & 1u << bit))
+			EXPECT_ERRNO(waitid(P_PIDFD_, pidfd, &info, WEXITED | 1u << bit), EINVAL);
+	EXPECT_OK(is_there(pidfd));
+}
+
+static void nothing(int sig)
+{
+	(void)sig;
+}
+
+TEST(is_interrupted_by_signal, PROMISED("waitid(2), EINTR")
+     DESCRIBE("a handler without SA_RESTART ends the wait: EINTR"))
+{
+	struct sigaction action = { .sa_handler = nothing };
+	pid_t parent = getpid(), pid;
+	int pidfd = open_child(sleeping_child());
+	siginfo_t info;
+
+	ASSERT_OK(sigaction(SIGUSR1, &action, NULL));
+	pid = ASSERT_OK(kc_fork());
+	if (pid == 0)
+		/* Until it is killed: the first may come before the wait. */
+		for (;;) {
+			usleep(20000);
+			kill(parent, SIGUSR1);
+		}
+	CLEANUP(kill_and_reap, pid);
+	EXPECT_ERRNO(waitid(P_PIDFD_, pidfd, &info, WEXITED), EINTR);
+}
+
+/* waitid(2): a pidfd with O_NONBLOCK does not wait. */
+TEST(nonblocking_pidfd_does_not_wait, NEEDS_PROBE(pidfd_nonblock) PROMISED("waitid(2), EAGAIN")
+     DESCRIBE("EAGAIN while the child lives, to peek as well; with WNOHANG 0; its status at its end"))
+{
+	siginfo_t info = { 0 };
+	pid_t pid = sleeping_child();
+	int pidfd = ASSERT_OK(pidfd_open_(pid, PIDFD_NONBLOCK_));
 
 	EXPECT_ERRNO(waitid(P_PIDFD_, pidfd, &info, WEXITED), EAGAIN);
+	EXPECT_ERRNO(waitid(P_PIDFD_, pidfd, &info, WEXITED | WNOWAIT), EAGAIN);
+	EXPECT_ERRNO(waitid(P_PIDFD_, pidfd, &info, WSTOPPED | WCONTINUED | WNOWAIT), EAGAIN);
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WEXITED | WNOHANG), 0);
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WEXITED | WNOHANG | WNOWAIT), 0);
+	EXPECT_EQ(info.si_pid, 0);
+	ASSERT_OK(kill(pid, SIGKILL));
+	ASSERT_OK(waitid(P_PID, pid, &info, WEXITED | WNOWAIT));
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WEXITED), 0);
+	EXPECT_EQ(info.si_pid, pid);
+	EXPECT_ERRNO(waitid(P_PIDFD_, pidfd, &info, WEXITED), ECHILD);
+}
+
+TEST(fcntl_makes_pidfd_nonblocking, NEEDS_PROBE(pidfd_nonblock) PROMISED("pidfd_open(2), PIDFD_NONBLOCK")
+     DESCRIBE("O_NONBLOCK set and cleared by fcntl(2) has its effect"))
+{
+	siginfo_t info = { 0 };
+	pid_t pid = sleeping_child();
+	int pidfd = open_child(pid);
+
+	ASSERT_OK(fcntl(pidfd, F_SETFL, O_NONBLOCK));
+	EXPECT_ERRNO(waitid(P_PIDFD_, pidfd, &info, WEXITED), EAGAIN);
+	ASSERT_OK(fcntl(pidfd, F_SETFL, 0));
+	ASSERT_OK(kill(pid, SIGKILL));
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WEXITED), 0);
+	EXPECT_EQ(info.si_pid, pid);
+}
+
+static void wait_for_recycled(void)
+{
+	struct recycled r = recycle_pid();
+	siginfo_t info = { 0 };
+
+	kill(r.pid, SIGKILL);
+	ASSERT_OK(waitid(P_PID, r.pid, &info, WEXITED | WNOWAIT));
+	EXPECT_ERRNO(waitid(P_PIDFD_, r.pidfd, &info, WEXITED | WNOHANG), ECHILD);
+	EXPECT_EQ(waitid(P_PIDFD_, open_child(r.pid), &info, WEXITED), 0);
+}
+
+TEST(spares_recycled_pid, NEEDS_KERNEL(5, 5) NEEDS_CONFIG(PID_NS) NEEDS_ROOT
+     PROMISED("waitid(2), ECHILD") DESCRIBE("a child that has the number now is not taken"))
+{
+	in_pid_namespace(wait_for_recycled);
+}
+
+/* A child without an exit signal is waited for only with __WCLONE or __WALL. */
+TEST(heeds_wclone, PROMISED("waitid(2), __WCLONE") DESCRIBE("a child that sends no SIGCHLD: ECHILD without __WALL"))
+{
+	struct clone_args args = { 0 };
+	siginfo_t info = { 0 };
+	pid_t pid = ASSERT_OK(clone_sleeper(&args));
+	int pidfd = open_child(pid);
+
+	ASSERT_OK(kill(pid, SIGKILL));
+	EXPECT_ERRNO(waitid(P_PIDFD_, pidfd, &info, WEXITED), ECHILD);
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WEXITED | (int)0x80000000), 0);
+	EXPECT_EQ(info.si_pid, pid);
+}
+
+struct waiter {
+	int pidfd, options, result, error;
+	siginfo_t info;
+};
+
+static void *wait_beside(void *arg)
+{
+	struct waiter *w = arg;
+
+	w->result = waitid(P_PIDFD_, w->pidfd, &w->info, w->options);
+	w->error = errno;
+	return NULL;
+}
+
+TEST(another_thread_may_wait, PROMISED("waitid(2); clone(2), CLONE_THREAD")
+     DESCRIBE("a thread sleeps for a child that another one made; with __WNOTHREAD: ECHILD"))
+{
+	pid_t pid = sleeping_child();
+	struct waiter w = { .pidfd = open_child(pid), .options = WEXITED | 0x20000000 };
+	pthread_t thread;
+
+	ASSERT_EQ(pthread_create(&thread, NULL, wait_beside, &w), 0);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(w.result, -1);
+	EXPECT_EQ(w.error, ECHILD);
+	w.options = WEXITED;
+	ASSERT_EQ(pthread_create(&thread, NULL, wait_beside, &w), 0);
+	usleep(50000);
+	ASSERT_OK(kill(pid, SIGTERM));
+	pthread_join(thread, NULL);
+	EXPECT_EQ(w.result, 0);
+	EXPECT_EQ(w.info.si_pid, pid);
+}
+
+static void stop_continue_and_end(void)
+{
+	siginfo_t info = { 0 };
+	pid_t pid = sleeping_child();
+	int pidfd = open_child(pid);
+
+	ASSERT_OK(kill(pid, SIGSTOP));
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WSTOPPED), 0);
+	EXPECT_EQ(info.si_pid, pid);
+	ASSERT_OK(kill(pid, SIGCONT));
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WCONTINUED), 0);
+	EXPECT_EQ(info.si_pid, pid);
+	ASSERT_OK(kill(pid, SIGKILL));
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WEXITED), 0);
+	EXPECT_EQ(info.si_pid, pid);
+}
+
+TEST(numbers_are_the_caller_s, NEEDS_CONFIG(PID_NS) NEEDS_ROOT
+     PROMISED("waitid(2), si_pid; pid_namespaces(7)")
+     DESCRIBE("in a pid namespace stop, continue and end are told of the number in there"))
+{
+	in_pid_namespace(stop_continue_and_end);
+}
+
+TEST(tracer_waits_for_thread, NEEDS_PROBE(pidfd_thread)
+     PROMISED("waitid(2); ptrace(2), PTRACE_SEIZE; pidfd_open(2), PIDFD_THREAD")
+     DESCRIBE("the stop and the end of a traced thread, through a pidfd of that thread"))
+{
+	struct traced *t = traced_child();
+	siginfo_t info = { 0 };
+	int pidfd = ASSERT_OK(pidfd_open_(t->tid, PIDFD_THREAD_));
+
+	ASSERT_OK(ptrace(PTRACE_SEIZE, t->tid, 0, 0));
+	ASSERT_OK(ptrace(PTRACE_INTERRUPT, t->tid, 0, 0));
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WSTOPPED | __WALL), 0);
+	EXPECT_EQ(info.si_pid, t->tid);
+	EXPECT_EQ(info.si_code, CLD_TRAPPED);
+	ASSERT_OK(ptrace(PTRACE_CONT, t->tid, 0, 0));
+	close(t->go[1]);
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WEXITED | __WALL), 0);
+	EXPECT_EQ(info.si_code, CLD_EXITED);
+}
+
+TEST(thread_of_a_child_is_no_child, NEEDS_PROBE(pidfd_thread)
+     PROMISED("waitid(2), ECHILD; kernel/exit.c, do_wait_pid()")
+     DESCRIBE("a thread that is not traced, with __WALL and __WCLONE too: ECHILD, at once"))
+{
+	struct traced *t = child_with_thread(NULL);
+	int pidfd = ASSERT_OK(pidfd_open_(t->tid, PIDFD_THREAD_));
+
+	EXPECT_ERRNO(waitid(P_PIDFD_, pidfd, NULL, WEXITED), ECHILD);
+	EXPECT_ERRNO(waitid(P_PIDFD_, pidfd, NULL, WEXITED | __WALL), ECHILD);
+	EXPECT_ERRNO(waitid(P_PIDFD_, pidfd, NULL, WEXITED | __WCLONE), ECHILD);
+	EXPECT_ERRNO(waitid(P_PIDFD_, pidfd, NULL, WEXITED | WNOHANG | __WALL), ECHILD);
+}
+
+/* clone(2): who executes a program is a child like any other (fs/exec.c, de_thread()). */
+TEST(program_ends_like_any_child, PROMISED("clone(2), The child termination signal")
+     DESCRIBE("a child that sends no signal at its end executes a program: waited for without __WALL"))
+{
+	int pidfd = -1;
+	siginfo_t info = { 0 };
+	struct clone_args args = { .flags = CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)&pidfd };
+	struct pollfd end = { .events = POLLIN };
+	pid_t pid = syscall(NR_clone3, &args, sizeof(args));
+
+	if (pid == 0)
+		execute("true", NULL);
+	ASSERT_OK(pid);
+	end.fd = pidfd;
+	ASSERT_EQ(poll(&end, 1, -1), 1);
+	ASSERT_OK(waitid(P_PIDFD_, pidfd, &info, WEXITED | WNOWAIT | __WALL));
+	if (info.si_status == KC_SKIP)
+		SKIP("needs a program to execute");
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WEXITED), 0);
+	EXPECT_EQ(info.si_pid, pid);
+	EXPECT_EQ(info.si_status, 0);
+}
+
+/* No process of the pidfd's is left behind by a failed wait. */
+TEST(pidfd_outlives_the_wait, PROMISED("pidfd_open(2)")
+     DESCRIBE("a pidfd opened before and one opened twice both say that the process is gone"))
+{
+	siginfo_t info;
+	pid_t pid = zombie_child(0);
+	int a = open_child(pid), b = open_child(pid), c = ASSERT_OK(dup(a));
+
+	EXPECT_EQ(waitid(P_PIDFD_, a, &info, WEXITED), 0);
+	EXPECT_ERRNO(is_there(a), ESRCH);
+	EXPECT_ERRNO(is_there(b), ESRCH);
+	EXPECT_ERRNO(is_there(c), ESRCH);
+	EXPECT_ERRNO(pidfd_open_(pid, 0), ESRCH);
 }
 
 KCASE_MAIN

@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* CLONE_PIDFD of clone(2), since 5.2, and clone3(), since 5.3. */
+#include <limits.h>
+
+#include "pidfd.h"
+
+PIDFD_CASES
+PROBE_PIDFD_THREAD
+
+#define CLONE_DETACHED_ 0x00400000
+#define CLONE_CLEAR_SIGHAND_ 0x100000000ull
+#define CLONE_INTO_CGROUP_ 0x200000000ull
+
+static int clone_pidfd(uint64_t flags, int *pidfd, pid_t *pid)
+{
+	struct clone_args args = {
+		.flags = CLONE_PIDFD | flags,
+		.pidfd = (uint64_t)(uintptr_t)pidfd,
+		.exit_signal = SIGCHLD,
+	};
+
+	*pid = clone_sleeper(&args);
+	if (*pid > 0)
+		CLEANUP(kill_and_reap, *pid);
+	return *pid < 0 ? -1 : 0;
+}
+
+/* clone(2): raw, as its arguments stand on x86-64, arm64 and i386 differs by order of the last. */
+static long old_clone(unsigned long flags, int *parent_tid)
+{
+	long pid = syscall(SYS_clone, flags | SIGCHLD, 0, parent_tid, 0, 0);
+
+	if (pid == 0)
+		for (;;)
+			pause();
+	if (pid > 0)
+		CLEANUP(kill_and_reap, pid);
+	return pid;
+}
+
+static void expect_pidfd_of(int pidfd, pid_t pid)
+{
+	int status = 0;
+
+	EXPECT_OK(is_there(pidfd));
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGTERM, NULL, 0));
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(WTERMSIG(status), SIGTERM);
+	EXPECT_ERRNO(is_there(pidfd), ESRCH);
+}
+
+TEST(clone3_gives_pidfd_of_child, PROMISED("clone(2), CLONE_PIDFD")
+     DESCRIBE("the descriptor stands where pidfd points, and refers to the child"))
+{
+	int pidfd = -1;
+	pid_t pid;
+
+	ASSERT_OK(clone_pidfd(0, &pidfd, &pid));
+	ASSERT_GE(pidfd, 0);
+	expect_pidfd_of(pidfd, pid);
+}
+
+TEST(clone_gives_pidfd_of_child, PROMISED("clone(2), CLONE_PIDFD")
+     DESCRIBE("the old call stores it where parent_tid points"))
+{
+	int pidfd = -1;
+	pid_t pid = ASSERT_OK(old_clone(CLONE_PIDFD, &pidfd));
+
+	ASSERT_GE(pidfd, 0);
+	expect_pidfd_of(pidfd, pid);
+}
+
+TEST(sets_close_on_exec, PROMISED("clone(2), CLONE_PIDFD")
+     DESCRIBE("FD_CLOEXEC, blocking, for reading and writing"))
+{
+	int pidfd = -1;
+	pid_t pid;
+
+	ASSERT_OK(clone_pidfd(0, &pidfd, &pid));
+	EXPECT_EQ(fcntl(pidfd, F_GETFD), FD_CLOEXEC);
+	EXPECT_EQ(fcntl(pidfd, F_GETFL) & (O_ACCMODE | O_NONBLOCK | O_EXCL), O_RDWR);
+}
+
+TEST(takes_lowest_free_descriptor, PROMISED("open(2)") DESCRIBE("the lowest number that is free"))
+{
+	int pidfd = -1, next = next_descriptor();
+	pid_t pid;
+
+	ASSERT_OK(clone_pidfd(0, &pidfd, &pid));
+	EXPECT_EQ(pidfd, next);
+}
+
+TEST(child_has_no_pidfd_of_itself, PROMISED("kernel/fork.c, copy_process()")
+     DESCRIBE("the descriptor is the parent's alone"))
+{
+	int status = 0, pidfd = -1, next = next_descriptor();
+	struct clone_args args = {
+		.flags = CLONE_PIDFD,
+		.pidfd = (uint64_t)(uintptr_t)&pidfd,
+		.exit_signal = SIGCHLD,
+	};
+	pid_t pid = ASSERT_OK(syscall(NR_clone3, &args, sizeof(args)));
+
+	if (pid == 0)
+		_exit(fcntl(next, F_GETFD) < 0 && errno == EBADF ? 0 : 1);
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(status, 0);
+	EXPECT_EQ(pidfd, next);
+}
+
+TEST(writes_nothing_without_flag, PROMISED("clone(2), CLONE_PIDFD")
+     DESCRIBE("without CLONE_PIDFD the place stays as it was, and no descriptor is made"))
+{
+	int pidfd = -7, next = next_descriptor();
+	struct clone_args args = {
+		.pidfd = (uint64_t)(uintptr_t)&pidfd,
+		.exit_signal = SIGCHLD,
+	};
+	pid_t pid = ASSERT_OK(clone_sleeper(&args));
+
+	CLEANUP(kill_and_reap, pid);
+	EXPECT_EQ(pidfd, -7);
+	EXPECT_EQ(next_descriptor(), next);
+}
+
+TEST(old_call_refuses_parent_settid, PROMISED("clone(2), EINVAL")
+     DESCRIBE("CLONE_PIDFD and CLONE_PARENT_SETTID share an argument: EINVAL"))
+{
+	int place = -1, next = next_descriptor();
+
+	EXPECT_ERRNO(old_clone(CLONE_PIDFD | CLONE_PARENT_SETTID, &place), EINVAL);
+	EXPECT_EQ(place, -1);
+	EXPECT_EQ(next_descriptor(), next);
+}
+
+TEST(clone3_takes_parent_settid, PROMISED("clone(2), CLONE_PARENT_SETTID")
+     DESCRIBE("clone3 has a place for each: pidfd and tid"))
+{
+	int pidfd = -1;
+	pid_t tid = -1, pid;
+	struct clone_args args = {
+		.flags = CLONE_PIDFD | CLONE_PARENT_SETTID,
+		.pidfd = (uint64_t)(uintptr_t)&pidfd,
+		.parent_tid = (uint64_t)(uintptr_t)&tid,
+		.exit_signal = SIGCHLD,
+	};
+
+	pid = ASSERT_OK(clone_sleeper(&args));
+	CLEANUP(kill_and_reap, pid);
+	EXPECT_EQ(tid, pid);
+	EXPECT_GE(pidfd, 0);
+	EXPECT_NE(pidfd, pid);
+}
+
+TEST(one_place_for_two_is_refused, NEEDS_KERNEL(5, 3) PROMISED("kernel/fork.c, kernel_clone()")
+     DESCRIBE("clone3 with pidfd and parent_tid at one address: EINVAL, and no child"))
+{
+	int place = -1;
+	struct clone_args args = {
+		.flags = CLONE_PIDFD | CLONE_PARENT_SETTID,
+		.pidfd = (uint64_t)(uintptr_t)&place,
+		.parent_tid = (uint64_t)(uintptr_t)&place,
+		.exit_signal = SIGCHLD,
+	};
+
+	EXPECT_ERRNO(clone_sleeper(&args), EINVAL);
+	EXPECT_EQ(place, -1);
+	EXPECT_ERRNO(waitpid(-1, NULL, WNOHANG), ECHILD);
+}
+
+/* kernel/fork.c: "CLONE_DETACHED is blocked so that we can potentially reuse it". */
+TEST(refuses_detached, PROMISED("clone(2), CLONE_DETACHED")
+     DESCRIBE("CLONE_DETACHED with CLONE_PIDFD: EINVAL; the old call alone ignores it"))
+{
+	int pidfd = -1;
+	pid_t pid;
+
+	EXPECT_ERRNO(old_clone(CLONE_PIDFD | CLONE_DETACHED_, &pidfd), EINVAL);
+	EXPECT_ERRNO(clone_pidfd(CLONE_DETACHED_, &pidfd, &pid), EINVAL);
+	EXPECT_OK(old_clone(CLONE_DETACHED_, &pidfd));
+}
+
+/* clone(2), EINVAL until 6.9, when commit 83b290c9e3b5 lifted it. */
+TEST(threads_have_none_before, PROMISED("clone(2), EINVAL; commit 83b290c9e3b5")
+     DESCRIBE("CLONE_THREAD with CLONE_PIDFD: EINVAL before 6.9"))
+{
+	int pidfd = -1;
+	struct clone_args args = {
+		.flags = CLONE_PIDFD | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM,
+		.pidfd = (uint64_t)(uintptr_t)&pidfd,
+	};
+
+	if (pidfd_open_flags() & PIDFD_THREAD_)
+		SKIP("is for kernels without pidfds of threads");
+	EXPECT_ERRNO(syscall(NR_clone3, &args, sizeof(args)), EINVAL);
+}
+
+static char thread_stack[65536] __attribute__((aligned(16)));
+
+static int sleep_as_thread(void *arg)
+{
+	(void)arg;
+	for (;;)
+		syscall(SYS_pause);
+	return 0;
+}
+
+TEST(thread_has_pidfd_of_thread, NEEDS_PROBE(pidfd_thread)
+     PROMISED("clone(2); commit 83b290c9e3b5")
+     DESCRIBE("CLONE_THREAD with CLONE_PIDFD gives a pidfd of the thread"))
+{
+	int pidfd = -1;
+	int tid = ASSERT_OK(clone(sleep_as_thread, thread_stack + sizeof(thread_stack),
+				  CLONE_PIDFD | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM, NULL,
+				  &pidfd));
+
+	ASSERT_GE(pidfd, 0);
+	EXPECT_OK(is_there(pidfd));
+	EXPECT_EQ(fcntl(pidfd, F_GETFL) & O_EXCL, O_EXCL);
+	EXPECT_EQ(fcntl(pidfd, F_GETFD), FD_CLOEXEC);
+	EXPECT_OK(syscall(SYS_tgkill, getpid(), tid, 0));
+}
+
+/* Before 6.9 it is the thread that is refused, to the same effect. */
+TEST(thread_is_not_detached_either, PROMISED("clone(2), CLONE_DETACHED")
+     DESCRIBE("CLONE_DETACHED with CLONE_THREAD and CLONE_PIDFD: EINVAL, no thread"))
+{
+	int pidfd = -7;
+
+	EXPECT_ERRNO(clone(sleep_as_thread, thread_stack + sizeof(thread_stack),
+			   CLONE_PIDFD | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM | CLONE_DETACHED_,
+			   NULL, &pidfd), EINVAL);
+	EXPECT_EQ(pidfd, -7);
+}
+
+TEST(shared_handlers_make_no_thread, PROMISED("clone(2), CLONE_SIGHAND, CLONE_THREAD")
+     DESCRIBE("a child that shares memory and handlers is a process: so is its pidfd"))
+{
+	int pidfd = -1, status;
+	pid_t pid = ASSERT_OK(clone(sleep_as_thread, thread_stack + sizeof(thread_stack),
+				    CLONE_PIDFD | CLONE_SIGHAND | CLONE_VM | SIGCHLD, NULL,
+				    &pidfd));
+
+	CLEANUP(kill_and_reap, pid);
+	ASSERT_GE(pidfd, 0);
+	EXPECT_EQ(fcntl(pidfd, F_GETFL) & O_EXCL, 0);
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGKILL, NULL, 0));
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(WTERMSIG(status), SIGKILL);
+}
+
+static void count_children(void)
+{
+	EXPECT_ERRNO(waitpid(-1, NULL, WNOHANG | (int)0x40000000), ECHILD);
+}
+
+TEST(bad_place_makes_no_child, PROMISED("clone(2), EFAULT")
+     DESCRIBE("EFAULT, no child, and no descriptor is left over"))
+{
+	int next = next_descriptor();
+	pid_t pid;
+
+	EXPECT_ERRNO(clone_pidfd(0, (int *)8, &pid), EFAULT);
+	EXPECT_ERRNO(old_clone(CLONE_PIDFD, (int *)8), EFAULT);
+	EXPECT_EQ(next_descriptor(), next);
+	count_children();
+}
+
+TEST(full_table_makes_no_child, PROMISED("clone(2); getrlimit(2), EMFILE")
+     DESCRIBE("EMFILE at RLIMIT_NOFILE, and no child"))
+{
+	struct rlimit few;
+	int pidfd = -7;
+	pid_t pid;
+
+	few.rlim_cur = few.rlim_max = next_descriptor();
+	ASSERT_OK(setrlimit(RLIMIT_NOFILE, &few));
+	EXPECT_ERRNO(clone_pidfd(0, &pidfd, &pid), EMFILE);
+	EXPECT_EQ(pidfd, -7);
+	count_children();
+}
+
+/* What fails late in copy_process() gives back what was taken before. */
+TEST(failed_clone_leaves_no_descriptor, NEEDS_ROOT PROMISED("clone(2), EAGAIN, EEXIST, EINVAL")
+     DESCRIBE("a pid that is taken, a level too many, a bad cgroup: nothing is left over"))
+{
+	int pidfd = -7, next = next_descriptor();
+	pid_t taken[] = { 1, 1, 1 };
+	struct clone_args args = {
+		.flags = CLONE_PIDFD,
+		.pidfd = (uint64_t)(uintptr_t)&pidfd,
+		.exit_signal = SIGCHLD,
+		.set_tid = (uint64_t)(uintptr_t)taken,
+		.set_tid_size = 1,
+	};
+
+	EXPECT_LT(syscall(NR_clone3, &args, sizeof(args)), 0);
+	EXPECT_TRUE(errno == EEXIST || errno == EINVAL || errno == E2BIG);
+	args.set_tid_size = 3;
+	EXPECT_LT(syscall(NR_clone3, &args, sizeof(args)), 0);
+	args.set_tid = args.set_tid_size = 0;
+	args.flags |= CLONE_THREAD;	/* without CLONE_SIGHAND */
+	EXPECT_ERRNO(syscall(NR_clone3, &args, sizeof(args)), EINVAL);
+	EXPECT_EQ(pidfd, -7);
+	/* Looked at when the number is stored, where cgroups are known (kernel/fork.c). */
+	args.flags = CLONE_PIDFD | CLONE_INTO_CGROUP_;
+	args.cgroup = INT_MAX;
+	if (kc_kernel_since(5, 7) && access("/proc/self/cgroup", F_OK) == 0)
+		EXPECT_ERRNO(syscall(NR_clone3, &args, sizeof(args)), EBADF);
+	EXPECT_EQ(next_descriptor(), next);
+	count_children();
+}
+
+TEST(process_limit_leaves_no_descriptor, NEEDS_ROOT PROMISED("clone(2), EAGAIN")
+     DESCRIBE("RLIMIT_NPROC: EAGAIN, no descriptor"))
+{
+	struct rlimit one = { 1, 1 };
+
+	IN_CHILD {
+		int pidfd = -7, next = next_descriptor();
+		pid_t pid;
+
+		ASSERT_OK(setrlimit(RLIMIT_NPROC, &one));
+		become((void *)NOBODY);
+		EXPECT_ERRNO(clone_pidfd(0, &pidfd, &pid), EAGAIN);
+		EXPECT_EQ(next_descriptor(), next);
+		EXPECT_EQ(pidfd, -7);
+	}
+}
+
+TEST(inner_namespace_child_has_pidfd_outside, NEEDS_CONFIG(PID_NS) NEEDS_ROOT
+     PROMISED("clone(2), CLONE_NEWPID")
+     DESCRIBE("process 1 of a new pid namespace, by a pidfd of its creation"))
+{
+	int pidfd = -1;
+	pid_t pid;
+
+	ASSERT_OK(clone_pidfd(CLONE_NEWPID, &pidfd, &pid));
+	ASSERT_GE(pidfd, 0);
+	EXPECT_OK(is_there(pidfd));
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGKILL, NULL, 0));
+	reap(pid);
+	EXPECT_ERRNO(is_there(pidfd), ESRCH);
+}
+
+TEST(can_be_polled_and_waited_for, NEEDS_KERNEL(5, 4) PROMISED("clone(2), CLONE_PIDFD")
+     DESCRIBE("silent, then readable, then its status"))
+{
+	struct pollfd fd = { -1, POLLIN, 0 };
+	siginfo_t info = { 0 };
+	pid_t pid;
+
+	ASSERT_OK(clone_pidfd(0, &fd.fd, &pid));
+	EXPECT_EQ(poll(&fd, 1, 0), 0);
+	ASSERT_OK(kill(pid, SIGKILL));
+	EXPECT_EQ(poll(&fd, 1, -1), 1);
+	EXPECT_EQ(waitid(P_PIDFD_, fd.fd, &info, WEXITED), 0);
+	EXPECT_EQ(info.si_pid, pid);
+}
+
+/* A vfork child runs first: the parent has its pidfd when it goes on. */
+TEST(works_with_vfork, PROMISED("clone(2), CLONE_VFORK")
+     DESCRIBE("CLONE_VFORK: the child has ended and is readable when the call returns"))
+{
+	int pidfd = -1, status = 0;
+	struct clone_args args = {
+		.flags = CLONE_PIDFD | CLONE_VFORK,
+		.pidfd = (uint64_t)(uintptr_t)&pidfd,
+		.exit_signal = SIGCHLD,
+	};
+	pid_t pid = ASSERT_OK(syscall(NR_clone3, &args, sizeof(args)));
+
+	if (pid == 0)
+		_exit(5);
+	EXPECT_OK(is_there(pidfd));
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(WEXITSTATUS(status), 5);
+	EXPECT_ERRNO(is_there(pidfd), ESRCH);
+}
+
+KCASE_MAIN

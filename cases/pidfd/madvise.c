@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* process_madvise(2), since 5.10, and process_mrelease(2), since 5.15: the memory of a pidfd's process. */
+#include "pidfd.h"
+
+EVERY_CASE(NEEDS_PROBE(process_madvise) TIMEOUT(20))
+
+/* A kernel may be without: CONFIG_ADVISE_SYSCALLS. */
+PROBE(process_madvise, 5, 10, "commit ecb8ac8b1f14")
+{
+	return process_madvise_(-1, NULL, 0, MADV_COLD, 0) < 0 && errno != ENOSYS;
+}
+
+PROBE(process_mrelease, 5, 15, "commit 884a7e5964e0")
+{
+	return process_mrelease_(-1, 0) < 0 && errno != ENOSYS;
+}
+
+#define PAGES 4
+
+/* The same address in the child, which is a copy. */
+static struct iovec area(void)
+{
+	size_t size = PAGES * (size_t)sysconf(_SC_PAGESIZE);
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ASSERT_TRUE(at != MAP_FAILED);
+	memset(at, 1, size);
+	return (struct iovec){ at, size };
+}
+
+TEST(advises_on_child, NEEDS_ROOT PROMISED("process_madvise(2), RETURN VALUE")
+     DESCRIBE("MADV_COLD and MADV_PAGEOUT: the number of bytes advised, over all ranges"))
+{
+	struct iovec whole = area(), parts[2] = { whole, whole };
+	int pidfd = ASSERT_OK(pidfd_open_(sleeping_child(), 0));
+
+	EXPECT_EQ(process_madvise_(pidfd, &whole, 1, MADV_COLD, 0), whole.iov_len);
+	EXPECT_EQ(process_madvise_(pidfd, &whole, 1, MADV_PAGEOUT, 0), whole.iov_len);
+	parts[0].iov_len /= 2;
+	EXPECT_EQ(process_madvise_(pidfd, parts, 2, MADV_COLD, 0), whole.iov_len * 3 / 2);
+}
+
+TEST(rejects_every_flag, NEEDS_ROOT PROMISED("process_madvise(2), EINVAL")
+     DESCRIBE("each of the 32 bits is EINVAL, before the descriptor is looked at"))
+{
+	struct iovec whole = area();
+	int pidfd = ASSERT_OK(pidfd_open_(sleeping_child(), 0));
+
+	for (int bit = 0; bit < 32; bit++)
+		EXPECT_ERRNO(process_madvise_(pidfd, &whole, 1, MADV_COLD, 1u << bit), EINVAL);
+	EXPECT_ERRNO(process_madvise_(9999, &whole, 1, MADV_COLD, 1), EINVAL);
+}
+
+TEST(rejects_other_descriptors, PROMISED("process_madvise(2), EBADF")
+     DESCRIBE("closed, negative, a file: EBADF"))
+{
+	struct iovec whole = area();
+
+	EXPECT_ERRNO(process_madvise_(9999, &whole, 1, MADV_COLD, 0), EBADF);
+	EXPECT_ERRNO(process_madvise_(-1, &whole, 1, MADV_COLD, 0), EBADF);
+	EXPECT_ERRNO(process_madvise_(ASSERT_OK(open("/", O_RDONLY)), &whole, 1, MADV_COLD, 0),
+		     EBADF);
+}
+
+TEST(misses_process_that_ended, NEEDS_ROOT PROMISED("process_madvise(2), ESRCH")
+     DESCRIBE("a zombie, whose memory is gone, and a reaped process: ESRCH"))
+{
+	struct iovec whole = area();
+	pid_t pid = zombie_child(0);
+	int pidfd = ASSERT_OK(pidfd_open_(pid, 0));
+
+	EXPECT_ERRNO(process_madvise_(pidfd, &whole, 1, MADV_COLD, 0), ESRCH);
+	reap(pid);
+	EXPECT_ERRNO(process_madvise_(pidfd, &whole, 1, MADV_COLD, 0), ESRCH);
+}
+
+TEST(rejects_advice_that_destroys, NEEDS_ROOT PROMISED("process_madvise(2), EINVAL")
+     DESCRIBE("MADV_DONTNEED, MADV_REMOVE, MADV_DONTFORK and unknown ones to another process: EINVAL"))
+{
+	static const int advices[] = {
+		MADV_NORMAL, MADV_DONTNEED, MADV_REMOVE, MADV_DONTFORK, MADV_HWPOISON, 9999,
+	};
+	struct iovec whole = area();
+	int pidfd = ASSERT_OK(pidfd_open_(sleeping_child(), 0));
+
+	for (size_t n = 0; n < sizeof(advices) / sizeof(advices[0]); n++)
+		EXPECT_ERRNO(process_madvise_(pidfd, &whole, 1, advices[n], 0), EINVAL);
+}
+
+TEST(checks_ranges, NEEDS_ROOT PROMISED("process_madvise(2), EINVAL, ENOMEM, EFAULT")
+     DESCRIBE("not on a page: EINVAL; not mapped: ENOMEM; over IOV_MAX: EINVAL; bad pointer: EFAULT"))
+{
+	struct iovec whole = area(), crooked = whole, hole = whole;
+	int pidfd;
+
+	ASSERT_OK(munmap(hole.iov_base, hole.iov_len));
+	pidfd = ASSERT_OK(pidfd_open_(sleeping_child(), 0));
+	EXPECT_ERRNO(process_madvise_(pidfd, &hole, 1, MADV_COLD, 0), ENOMEM);
+	crooked.iov_base = (char *)crooked.iov_base + 1;
+	EXPECT_ERRNO(process_madvise_(pidfd, &crooked, 1, MADV_COLD, 0), EINVAL);
+	EXPECT_ERRNO(process_madvise_(pidfd, &whole, 1025, MADV_COLD, 0), EINVAL);
+	EXPECT_ERRNO(process_madvise_(pidfd, (struct iovec *)8, 1, MADV_COLD, 0), EFAULT);
+}
+
+/* process_madvise(2): PTRACE_MODE_READ_FSCREDS, and CAP_SYS_NICE. */
+TEST(needs_permission, NEEDS_ROOT PROMISED("process_madvise(2), EPERM")
+     DESCRIBE("another user's process: refused; one's own without CAP_SYS_NICE: EPERM"))
+{
+	struct iovec whole = area();
+	int of_root = ASSERT_OK(pidfd_open_(sleeping_child(), 0));
+	int own = ASSERT_OK(pidfd_open_(child_of_user(NOBODY), 0));
+
+	IN_CHILD {
+		become((void *)NOBODY);
+		/* mm_access() says EACCES (kernel/fork.c), the page says EPERM. */
+		EXPECT_EQ(process_madvise_(of_root, &whole, 1, MADV_COLD, 0), -1);
+		EXPECT_TRUE(errno == EACCES || errno == EPERM);
+		EXPECT_ERRNO(process_madvise_(own, &whole, 1, MADV_COLD, 0), EPERM);
+	}
+}
+
+/* capable(), not ns_capable(): the capability is the one of the first user namespace. */
+TEST(capability_in_an_inner_namespace_is_none, NEEDS_ROOT NEEDS_CONFIG(USER_NS)
+     PROMISED("process_madvise(2), EPERM; user_namespaces(7)")
+     DESCRIBE("CAP_SYS_NICE in an own user namespace: EPERM for a process in there"))
+{
+	struct iovec whole = area();
+
+	IN_CHILD {
+		become((void *)NOBODY);
+		if (unshare(CLONE_NEWUSER) != 0)
+			SKIP("needs user namespaces for users (%s)", strerror(errno));
+		EXPECT_ERRNO(process_madvise_(ASSERT_OK(pidfd_open_(sleeping_child(), 0)), &whole, 1,
+					      MADV_COLD, 0), EPERM);
+	}
+}
+
+TEST(release_needs_a_dying_process, NEEDS_ROOT NEEDS_PROBE(process_mrelease)
+     PROMISED("process_mrelease(2), EINVAL")
+     DESCRIBE("a process that lives: EINVAL; every flag: EINVAL; no pidfd: EBADF; gone: ESRCH"))
+{
+	pid_t pid = sleeping_child(), zombie = zombie_child(0);
+	int pidfd = ASSERT_OK(pidfd_open_(pid, 0)), gone = ASSERT_OK(pidfd_open_(zombie, 0));
+
+	EXPECT_ERRNO(process_mrelease_(pidfd, 0), EINVAL);
+	for (int bit = 0; bit < 32; bit++)
+		EXPECT_ERRNO(process_mrelease_(gone, 1u << bit), EINVAL);
+	EXPECT_ERRNO(process_mrelease_(9999, 0), EBADF);
+	EXPECT_ERRNO(process_mrelease_(gone, 0), ESRCH);
+	reap(zombie);
+	EXPECT_ERRNO(process_mrelease_(gone, 0), ESRCH);
+}
+
+/* find_lock_task_mm(): the memory is the process's, whichever of its threads has it. */
+TEST(memory_outlives_the_leader, NEEDS_ROOT NEEDS_PROBE(process_mrelease)
+     PROMISED("process_mrelease(2), EINVAL; mm/oom_kill.c, process_mrelease()")
+     DESCRIBE("the leader has exited, a thread lives: EINVAL as for every process that lives"))
+{
+	EXPECT_ERRNO(process_mrelease_(ASSERT_OK(pidfd_open_(process_without_leader(), 0)), 0), EINVAL);
+}
+
+PROBE_PIDFD_THREAD
+
+/* kernel/pid.c, pidfd_get_task() looks for a thread-group leader. */
+TEST(misses_thread_that_is_no_leader, NEEDS_PROBE(pidfd_thread) NEEDS_ROOT
+     PROMISED("kernel/pid.c, pidfd_get_task()")
+     DESCRIBE("a pidfd of a thread: ESRCH; the leader's by PIDFD_THREAD works"))
+{
+	struct iovec whole = area();
+	struct thread t;
+
+	start_thread(&t);
+	EXPECT_ERRNO(process_madvise_(ASSERT_OK(pidfd_open_(t.tid, PIDFD_THREAD_)), &whole, 1,
+				      MADV_COLD, 0), ESRCH);
+	EXPECT_EQ(process_madvise_(ASSERT_OK(pidfd_open_(getpid(), PIDFD_THREAD_)), &whole, 1,
+				   MADV_COLD, 0), (long)whole.iov_len);
+	end_thread(&t);
+}
+
+KCASE_MAIN

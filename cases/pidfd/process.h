@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Processes and threads in known states, and namespaces to put them in. */
+#ifndef CASES_PIDFD_PROCESS_H
+#define CASES_PIDFD_PROCESS_H
+
+#include <linux/capability.h>
+#include <pthread.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+
+#include "calls.h"
+
+#define NOBODY 65534
+
+static inline void kill_and_reap(void *arg)
+{
+	pid_t pid = (pid_t)(intptr_t)arg;
+
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+/* A child that sleeps until it is killed. */
+static inline pid_t sleeping_child(void)
+{
+	pid_t pid = ASSERT_OK(kc_fork());
+
+	if (pid == 0)
+		for (;;)
+			pause();
+	CLEANUP(kill_and_reap, pid);
+	return pid;
+}
+
+/* A child that has ended and is not waited for. */
+static inline pid_t zombie_child(int status)
+{
+	siginfo_t info;
+	pid_t pid = ASSERT_OK(kc_fork());
+
+	if (pid == 0)
+		_exit(status);
+	CLEANUP(kill_and_reap, pid);
+	ASSERT_OK(waitid(P_PID, pid, &info, WEXITED | WNOWAIT));
+	return pid;
+}
+
+static inline void reap(pid_t pid)
+{
+	ASSERT_EQ(waitpid(pid, NULL, 0), pid);
+}
+
+/* clone3; the child sleeps. */
+static inline pid_t clone_sleeper(struct clone_args *args)
+{
+	pid_t pid = syscall(NR_clone3, args, sizeof(*args));
+
+	if (pid == 0)
+		for (;;)
+			pause();
+	return pid;
+}
+
+/* With a chosen pid (5.5, set_tid in clone(2)). */
+static inline pid_t sleeping_child_with_pid(pid_t wanted)
+{
+	struct clone_args args = {
+		.exit_signal = SIGCHLD,
+		.set_tid = (uint64_t)(uintptr_t)&wanted,
+		.set_tid_size = 1,
+	};
+
+	return clone_sleeper(&args);
+}
+
+/*
+ * Runs fn as process 1 of a pid namespace of its own with a /proc of its own:
+ * numbers can be chosen there, and all that is in it goes with it.
+ */
+static inline void in_pid_namespace(void (*fn)(void))
+{
+	pid_t pid;
+
+	if (unshare(CLONE_NEWPID) != 0) {
+		if (errno == EINVAL || errno == EPERM)
+			SKIP("needs pid namespaces (%s)", strerror(errno));
+		ASSERT_OK(-1);
+	}
+	pid = ASSERT_OK(kc_fork());
+	if (pid == 0) {
+		ASSERT_OK(unshare(CLONE_NEWNS));
+		ASSERT_OK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+		/* A kernel without procfs: what needs it finds out itself. */
+		if (mount("proc", "/proc", "proc", 0, NULL) != 0)
+			ASSERT_EQ(errno, ENODEV);
+		fn();
+		kc_leave(KC_PASS);
+	}
+	kc_join(pid);
+}
+
+#define RECYCLED_PID 300
+
+struct recycled {
+	int pidfd;	/* of the process that had the number first, and is reaped */
+	pid_t pid;	/* the process that has it now, asleep */
+};
+
+/* Two children that have the number one after the other; nobody else has it. */
+static inline struct recycled recycle_number(pid_t number)
+{
+	struct recycled r;
+	pid_t first = sleeping_child_with_pid(number);
+
+	if (first < 0 && (errno == ENOSYS || errno == EINVAL || errno == E2BIG))
+		SKIP("needs clone3 with set_tid (kernel 5.5)");
+	ASSERT_EQ(first, number);
+	r.pidfd = ASSERT_OK(pidfd_open_(first, 0));
+	ASSERT_OK(kill(first, SIGKILL));
+	reap(first);
+	r.pid = sleeping_child_with_pid(number);
+	ASSERT_EQ(r.pid, number);
+	return r;
+}
+
+/* For use inside in_pid_namespace(). */
+static inline struct recycled recycle_pid(void)
+{
+	return recycle_number(RECYCLED_PID);
+}
+
+/* A child that sleeps after setup(arg), which may make checks of its own. */
+static inline pid_t child_after(void (*setup)(void *), void *arg)
+{
+	int ready[2];
+	pid_t pid;
+	char c;
+
+	ASSERT_OK(pipe2(ready, O_CLOEXEC));
+	pid = ASSERT_OK(kc_fork());
+	if (pid == 0) {
+		setup(arg);
+		if (write(ready[1], "x", 1) != 1)
+			_exit(KC_FAIL);
+		close(ready[0]);
+		close(ready[1]);
+		for (;;)
+			pause();
+	}
+	CLEANUP(kill_and_reap, pid);
+	close(ready[1]);
+	ASSERT_EQ(read(ready[0], &c, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+/* Becomes a user without capabilities; what it did before stays readable to that user. */
+static inline void become(void *uid)
+{
+	uid_t id = (uid_t)(uintptr_t)uid;
+
+	ASSERT_OK(setresgid(id, id, id));
+	ASSERT_OK(setresuid(id, id, id));
+	/* A change of ids makes a process undumpable (prctl(2), PR_SET_DUMPABLE). */
+	ASSERT_OK(prctl(PR_SET_DUMPABLE, 1));
+	/* And it takes the wish back to die with the parent (prctl(2), PR_SET_PDEATHSIG). */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+/* Gives one capability up for good (capset(2)); the others stay as they are. */
+static inline void drop_capability(int number)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct sets[2];
+
+	ASSERT_OK(syscall(SYS_capget, &head, sets));
+	sets[CAP_TO_INDEX(number)].effective &= ~CAP_TO_MASK(number);
+	sets[CAP_TO_INDEX(number)].permitted &= ~CAP_TO_MASK(number);
+	sets[CAP_TO_INDEX(number)].inheritable &= ~CAP_TO_MASK(number);
+	ASSERT_OK(syscall(SYS_capset, &head, sets));
+}
+
+/* A sleeping child of another user. */
+static inline pid_t child_of_user(uid_t uid)
+{
+	return child_after(become, (void *)(uintptr_t)uid);
+}
+
+/* Becomes a program; the process ends with KC_SKIP where there is none: the case says so. */
+static inline void __attribute__((noreturn)) execute(const char *name, const char *argument)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/bin/%s", name);
+	execl(path, name, argument, NULL);
+	execl("/bin/busybox", name, argument, NULL);
+	_exit(KC_SKIP);
+}
+
+/* A child that waits until it is told to execute a program, which ends with 0. */
+struct executor {
+	pid_t pid;
+	int pidfd, go[2];
+};
+
+static inline struct executor start_executor(void)
+{
+	struct executor e;
+	char c;
+
+	ASSERT_OK(pipe2(e.go, O_CLOEXEC));
+	e.pid = ASSERT_OK(kc_fork());
+	if (e.pid == 0) {
+		close(e.go[1]);
+		if (read(e.go[0], &c, 1) < 0)
+			_exit(KC_FAIL);
+		execute("true", NULL);
+	}
+	CLEANUP(kill_and_reap, e.pid);
+	e.pidfd = ASSERT_OK(pidfd_open_(e.pid, 0));
+	return e;
+}
+
+/* Executing takes exec_update_lock (fs/exec.c): it hangs where somebody kept that. */
+static inline void check_executes(struct executor e)
+{
+	int status;
+
+	close(e.go[0]);
+	close(e.go[1]);
+	ASSERT_EQ(waitpid(e.pid, &status, 0), e.pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == KC_SKIP)
+		SKIP("needs a program to execute");
+	EXPECT_EQ(status, 0);
+}
+
+/* The number that the next descriptor gets: what it was before when none has leaked. */
+static inline int next_descriptor(void)
+{
+	int fd = ASSERT_OK(dup(0));
+
+	close(fd);
+	return fd;
+}
+
+/* A thread that waits until it is told to end. */
+struct thread {
+	pthread_t thread;
+	pid_t tid;
+	int ready[2], done[2];
+};
+
+static inline void *wait_in_thread(void *arg)
+{
+	struct thread *t = arg;
+	char c;
+
+	t->tid = gettid();
+	if (write(t->ready[1], "x", 1) != 1 || read(t->done[0], &c, 1) < 0)
+		abort();
+	return NULL;
+}
+
+static inline void start_thread_with(struct thread *t, void *(*run)(void *))
+{
+	char c;
+
+	ASSERT_OK(pipe2(t->ready, O_CLOEXEC));
+	ASSERT_OK(pipe2(t->done, O_CLOEXEC));
+	ASSERT_EQ(pthread_create(&t->thread, NULL, run, t), 0);
+	ASSERT_EQ(read(t->ready[0], &c, 1), 1);
+}
+
+static inline void start_thread(struct thread *t)
+{
+	start_thread_with(t, wait_in_thread);
+}
+
+/* When this returns the thread is gone, its number free. */
+static inline void end_thread(struct thread *t)
+{
+	close(t->done[1]);
+	pthread_join(t->thread, NULL);
+	/* The join waits for a futex that the kernel clears before the thread is unhashed. */
+	while (syscall(SYS_tgkill, getpid(), t->tid, 0) == 0)
+		sched_yield();
+	close(t->ready[0]);
+	close(t->ready[1]);
+	close(t->done[0]);
+}
+
+/* What a child and its thread share with the case. */
+struct traced {
+	pid_t pid;
+	volatile pid_t tid;
+	int go[2];	/* when its other end is closed the thread ends */
+	void *(*last)(void *);	/* or does this, where it is set */
+};
+
+static inline void *end_when_told(void *arg)
+{
+	struct traced *t = arg;
+	char c;
+
+	t->tid = gettid();
+	if (read(t->go[0], &c, 1) < 0)
+		abort();
+	return t->last ? t->last(NULL) : NULL;
+}
+
+static inline void start_traced(void *arg)
+{
+	struct traced *t = arg;
+	pthread_t thread;
+
+	close(t->go[1]);
+	ASSERT_EQ(pthread_create(&thread, NULL, end_when_told, t), 0);
+	while (!t->tid)
+		sched_yield();
+}
+
+/* A child with a thread beside its leader, which does `last` when it is told. */
+static inline struct traced *child_with_thread(void *(*last)(void *))
+{
+	struct traced *t = mmap(NULL, sizeof(*t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+				-1, 0);
+
+	ASSERT_TRUE(t != MAP_FAILED);
+	ASSERT_OK(pipe2(t->go, O_CLOEXEC));
+	t->last = last;
+	t->pid = child_after(start_traced, t);
+	return t;
+}
+
+/* A child with a thread beside its leader, to be traced. */
+static inline struct traced *traced_child(void)
+{
+	return child_with_thread(NULL);
+}
+
+/* Descriptors through a socket (unix(7), SCM_RIGHTS). */
+static inline void pass_descriptor(int socket, int fd)
+{
+	char c = 'x', control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec data = { &c, 1 };
+	struct msghdr message = {
+		.msg_iov = &data,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+	ASSERT_EQ(sendmsg(socket, &message, 0), 1);
+}
+
+static inline int take_descriptor(int socket)
+{
+	char c, control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec data = { &c, 1 };
+	struct msghdr message = {
+		.msg_iov = &data,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	int fd = -1;
+
+	ASSERT_EQ(recvmsg(socket, &message, MSG_CMSG_CLOEXEC), 1);
+	ASSERT_TRUE(CMSG_FIRSTHDR(&message) != NULL);
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
+	return fd;
+}
+
+#endif
