@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.cache import cache_root, locked, private_folder, replacing
+from harness.cache import cache_root, locked, owned, private_folder, replacing
 from harness.errors import KernelError
 
 ASK_AGAIN_S = 24 * 3600
@@ -128,7 +128,7 @@ def _download(
     """Into a folder beside the target, which gets its name when it is complete."""
     for old in folder.glob(".new-*"):
         shutil.rmtree(old, ignore_errors=True)
-    work = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
+    work = Path(tempfile.mkdtemp(prefix=owned(".new-"), dir=folder))
     try:
         apt.run("apt-get", "download", package, cwd=work)
         debs = list(work.glob("*.deb"))

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Builds kernels: a plan of everything that shapes one, and the result in the cache under its key.
 
-What is built of one recipe and one line of sources is built in the same place, so a change of a
-patch rebuilds what the patch touches. A build that was interrupted goes on where it was.
+What is built of one recipe and one line of sources is built in the same place, and so are recipes
+that differ by their patches only: what a patch touches is built again, and nothing else. A build
+that was interrupted goes on where it was.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.cache import cache_root, digest, file_digest, private_folder
+from harness.cache import cache_root, digest, file_digest, owned, private_folder
 from harness.errors import HostError, KernelError, UsageError
 from harness.host import cpu_count
 from harness.kernels.configure import Asked, check_config, fragment_text, read_fragments
@@ -25,9 +26,9 @@ from harness.kernels.kernel import Kernel
 from harness.kernels.make import BuildProgress, Make
 from harness.kernels.mirror import mirror
 from harness.kernels.patches import Patch, apply_patches, load_patches
-from harness.kernels.read import read_kernel
 from harness.kernels.recipe import Recipe
 from harness.kernels.source import Source, open_source
+from harness.kernels.tree import kernel_in
 from harness.locks import Lock
 from harness.toolchain import find_compiler
 
@@ -58,6 +59,7 @@ class Plan:
         patches: in order.
         provides: probes of cases that the kernel must say yes to.
         memory_mib: what a guest of it needs at least; 0 when nothing special.
+        place: what its place to be built in is called; empty for its name.
     """
 
     name: str
@@ -68,23 +70,28 @@ class Plan:
     patches: tuple[Patch, ...]
     provides: tuple[str, ...] = ()
     memory_mib: int = 0
+    place: str = ""
 
     @property
     def key(self) -> str:
         """Hex digest of everything that shapes the kernel."""
-        base = file_digest(self.base) if isinstance(self.base, Path) else self.base
         return digest(
             f"kernel {FORMAT}",
-            *(self.source.identity, base, fragment_text(self.asked)),
+            *(self.source.identity, self.base_identity, fragment_text(self.asked)),
             *(patch.diff for patch in self.patches),
             *_tool_identity(),
         )[:32]
 
     @property
+    def base_identity(self) -> str:
+        """The make target, or a digest of the configuration that it starts from."""
+        return file_digest(self.base) if isinstance(self.base, Path) else self.base
+
+    @property
     def work(self) -> Path:
         """Folder that it is built in."""
-        about = self.source.lineage
-        return cache_root() / "builds" / (about if self.name in about else f"{self.name}-{about}")
+        about, name = self.source.lineage, self.place or self.name
+        return cache_root() / "builds" / (about if name in about else f"{name}-{about}")
 
     def with_patches(self, patches: Sequence[Patch]) -> "Plan":
         """The same with more patches on top."""
@@ -127,6 +134,7 @@ def plan_recipe(recipe: Recipe, source: str | None = None) -> Plan:
         patches=tuple(patches),
         provides=recipe.provides,
         memory_mib=recipe.memory_mib,
+        place=recipe.place,
     )
 
 
@@ -166,14 +174,12 @@ def find_built(plan: Plan) -> Built | None:
 
 def kernel_of(plan: Plan, built: Built) -> Kernel:
     """The kernel that was built."""
-    kernel = read_kernel(
-        built.folder / "bzImage", spec=plan.spec, name=plan.name, config=built.folder / "config"
-    )
-    return replace(
-        kernel,
+    return kernel_in(
+        built.folder,
+        spec=plan.spec,
+        name=plan.name,
         provides=plan.provides,
         memory_mib=plan.memory_mib,
-        vmlinux=built.folder / "vmlinux",
     )
 
 
@@ -197,7 +203,7 @@ def build(plan: Plan, *, jobs: int | None = None, progress: Progress | None = No
     lock = Lock(work / "lock", shared=False)
     if not lock.acquire(wait=False):
         if progress:
-            progress(BuildProgress(plan.name, "waiting for another build of it"))
+            progress(BuildProgress(plan.name, "waiting for another build in the same place"))
         lock.acquire()
     try:
         return find_built(plan) or _build(plan, work, lock, jobs or cpu_count(), progress)
@@ -217,7 +223,7 @@ def _build(plan: Plan, work: Path, lock: Lock, jobs: int, progress: Progress | N
             progress(BuildProgress(plan.name, what, elapsed_s=time.monotonic() - start))
 
     say("applying patches" if plan.patches else "copying the source")
-    with tempfile.TemporaryDirectory(prefix=".patched-", dir=work) as patched:
+    with tempfile.TemporaryDirectory(prefix=owned(".patched-"), dir=work) as patched:
         files = apply_patches(plan.source, plan.patches, Path(patched))
         mirror(plan.source, work / "src", files)
     log = work / "build.log"
@@ -234,9 +240,8 @@ def _build(plan: Plan, work: Path, lock: Lock, jobs: int, progress: Progress | N
 def _configure(plan: Plan, make: Make, jobs: int) -> None:
     """Makes ``.config``; leaves it alone, and so every object, when it would be the same."""
     config, asked = make.out / ".config", fragment_text(plan.asked)
-    base = file_digest(plan.base) if isinstance(plan.base, Path) else plan.base
     stamp = make.out / ".kharness-config"
-    kconfig = digest(base, asked)
+    kconfig = digest(plan.base_identity, asked)
     if not config.is_file() or not stamp.is_file() or stamp.read_text() != kconfig:
         stamp.unlink(missing_ok=True)
         if isinstance(plan.base, Path):
@@ -274,7 +279,7 @@ def _collect(plan: Plan, work: Path, seconds: float) -> Built:
     """Copies what was built into the cache; it appears under its name when it is complete."""
     store = private_folder(_store())
     out = work / "out"
-    folder = Path(tempfile.mkdtemp(prefix=".new-", dir=store))
+    folder = Path(tempfile.mkdtemp(prefix=owned(".new-"), dir=store))
     try:
         shutil.copyfile(out / "arch" / "x86" / "boot" / "bzImage", folder / "bzImage")
         shutil.copyfile(out / ".config", folder / "config")

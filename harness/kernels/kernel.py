@@ -58,6 +58,7 @@ class Kernel:
         memory_mib: what a guest of it needs at least, in MiB; 0 when nothing special.
         vmlinux: the ELF file with symbols, where there is one.
         options: further options of ``kharness run`` that it takes to get it again.
+        append: further words for its command line.
     """
 
     spec: str
@@ -74,3 +75,4 @@ class Kernel:
     memory_mib: int = 0
     vmlinux: Path | None = None
     options: str = ""
+    append: tuple[str, ...] = ()

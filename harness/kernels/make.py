@@ -21,7 +21,9 @@ from harness.toolchain import compile_program
 
 STEP = re.compile(r"^  (?:\[[A-Z]\] )?[A-Z][A-Z0-9_/-]*(?: \[[A-Z]\])? +(\S+)")
 """``  CC      kernel/pid.o``, as make without V=1 prints each step (scripts/Kbuild.include)."""
-ERROR = re.compile(r"(?:^|: )(?:fatal )?error: |undefined reference|^ERROR: |^(?:ld|as): ")
+ERROR = re.compile(
+    r"(?:^|: )(?:fatal )?error: |undefined reference|^ERROR: |^(?:\S*[/-])?(?:ld|as)(?:\.\w+)?: "
+)
 MAKE_ERROR = re.compile(r"^make(?:\[\d+\])?: \*\*\* (.*)")
 SHOWN_LINES = 20
 CONTEXT_LINES = 3
@@ -100,7 +102,7 @@ class Make:
         start, steps, lines = time.monotonic(), 0, []
         with (
             self.log.open("a", buffering=1, encoding="utf-8") as log,
-            self._started(command) as process,
+            make_started(command, self.lock) as process,
         ):
             assert process.stdout is not None
             for line in process.stdout:
@@ -116,47 +118,63 @@ class Make:
                         )
             status = process.wait()
         if status != 0:
-            raise self._failure(lines)
+            raise make_failure(f"{self.name} does not build", lines, self.log)
         return steps
 
-    @contextmanager
-    def _started(self, command: list[str]) -> Iterator["subprocess.Popen[str]"]:
-        tether = [str(compile_program(resource("images/tether/tether.c"))), str(os.getpid())]
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(OWN)}
-        try:
-            process = subprocess.Popen(
-                [*tether, *command],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                env={**environment, "LC_ALL": "C"},
-                process_group=0,
-                pass_fds=(self.lock.fileno(),),
-            )
-        except OSError as error:
-            raise HostError(
-                f"cannot start make: {error.strerror}", "apt-get install make"
-            ) from error
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGTERM)
-                try:
-                    process.wait(END_S)
-                except subprocess.TimeoutExpired:
-                    os.killpg(process.pid, signal.SIGKILL)
-                    process.wait()
-            if process.stdout:
-                process.stdout.close()
 
-    def _failure(self, lines: Sequence[str]) -> KernelError:
-        found = error_lines(lines)
-        first = next((line for line in found if ERROR.search(line)), found[0] if found else "")
-        hint = f"all of make's output is in {self.log}"
-        return KernelError(f"{self.name} does not build: {first.strip()}", hint, "\n".join(found))
+@contextmanager
+def make_started(command: Sequence[str], lock: Lock) -> Iterator["subprocess.Popen[str]"]:
+    """make, as it runs in a block; at the block's end it has ended, or is ended.
+
+    Args:
+        command: ``make`` and its words.
+        lock: of the folder that it works in, held; all that it starts holds it too.
+
+    Raises:
+        HostError: no make.
+    """
+    tether = [str(compile_program(resource("images/tether/tether.c"))), str(os.getpid())]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(OWN)}
+    try:
+        process = subprocess.Popen(
+            [*tether, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env={**environment, "LC_ALL": "C"},
+            process_group=0,
+            pass_fds=(lock.fileno(),),
+        )
+    except OSError as error:
+        raise HostError(f"cannot start make: {error.strerror}", "apt-get install make") from error
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(END_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def make_failure(what: str, lines: Sequence[str], log: Path) -> KernelError:
+    """Says what a make that failed complained about.
+
+    Args:
+        what: does not build.
+        lines: everything that make printed.
+        log: where that is kept.
+    """
+    found = error_lines(lines)
+    first = next((line for line in found if ERROR.search(line)), found[0] if found else "")
+    hint = f"all of make's output is in {log}"
+    return KernelError(f"{what}: {first.strip()}", hint, "\n".join(found))
 
 
 def error_lines(lines: Sequence[str]) -> list[str]:

@@ -17,6 +17,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 
+from harness.cache import cache_root, owned
 from harness.errors import HostError, KernelError, UsageError
 from harness.kernels.source import Source
 
@@ -104,7 +105,7 @@ def _in_file(file: Path) -> Iterator[Patch]:
         if DIFF.search(data.decode("utf-8", "replace")):
             yield Patch(_subject(data) or file.name, data, file)
         return
-    with tempfile.TemporaryDirectory(prefix="kharness-") as folder:
+    with tempfile.TemporaryDirectory(prefix=owned(".mbox-"), dir=cache_root()) as folder:
         copy = Path(folder) / "mbox"
         copy.write_bytes(data)
         box = mailbox.mbox(copy, create=False)

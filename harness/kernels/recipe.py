@@ -7,7 +7,6 @@ before its own. So what kernels have in common is written once.
 
 import re
 import tomllib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +76,8 @@ class Recipe:
         patches: path and version range each, in order.
         provides: probes of cases that this kernel must say yes to.
         memory_mib: what a guest of it needs, 0 for the usual.
+        place: name of the recipe that it is built beside: the one that it adds nothing but patches
+            to, or it itself. Most objects of the two are the same.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Recipe:
     patches: tuple[tuple[Path, PatchEntry], ...]
     provides: tuple[str, ...] = ()
     memory_mib: int = 0
+    place: str = ""
 
     def patch_files(self, version: tuple[int, int, int]) -> list[Path]:
         """The patches for a kernel of ``version``."""
@@ -186,7 +188,12 @@ def _merged(folder: Path, file: Path, written: RecipeFile, parent: Recipe | None
         ),
         provides=provides,
         memory_mib=written.memory_mib or (parent.memory_mib if parent else 0),
+        place=parent.place if parent and not _configures(written) else folder.name,
     )
+
+
+def _configures(written: RecipeFile) -> bool:
+    return bool(written.source or written.base or written.fragments)
 
 
 def _file(folder: Path, recipe: Path, name: str) -> Path:
@@ -194,8 +201,3 @@ def _file(folder: Path, recipe: Path, name: str) -> Path:
     if not path.exists():
         raise UsageError(f"{recipe}: no file {name}", f"make {path}")
     return path
-
-
-def recipes() -> Sequence[Recipe]:
-    """All recipes that can be read."""
-    return [find_recipe(name) for name in recipe_names()]

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.cache import cache_root, digest, file_digest, locked, private_folder
+from harness.cache import cache_root, digest, file_digest, locked, owned, private_folder
 from harness.errors import HostError, KernelError, UsageError
 from harness.kernels.apt import Wanted, newest, unpack_deb
 
@@ -61,9 +61,7 @@ class Source:
                 if name and not name.startswith(OURS) and (path.is_symlink() or path.is_file()):
                     yield name
             return
-        for name in walk(self.folder):
-            if self.ours or not BUILT.match(name):
-                yield name
+        yield from walk(self.folder) if self.ours else _unbuilt(self.folder)
 
 
 def open_source(spec: str) -> Source:
@@ -123,8 +121,7 @@ def _folder(spec: str, path: Path) -> Source:
     else:
         about = (
             f"{name} {entry.st_size} {entry.st_mtime_ns}"
-            for name in sorted(walk(path))
-            if not BUILT.match(name)
+            for name in sorted(_unbuilt(path))
             for entry in [(path / name).lstat()]
         )
         identity = digest(*about)
@@ -186,6 +183,11 @@ def _git(folder: Path, *words: str) -> str:
     return done.stdout
 
 
+def _unbuilt(folder: Path) -> Iterator[str]:
+    """What is below a folder but for what make left there."""
+    return (name for name in walk(folder) if not BUILT.match(name))
+
+
 def walk(folder: Path, prefix: str = "") -> Iterator[str]:
     """Paths of the files and symbolic links below a folder, but for git's own and ours."""
     try:
@@ -208,7 +210,9 @@ def _unpacked(path: Path) -> Path:
             if not target.is_dir():
                 for old in target.parent.glob(f".new-{target.name}-*"):
                     shutil.rmtree(old, ignore_errors=True)
-                work = Path(tempfile.mkdtemp(prefix=f".new-{target.name}-", dir=target.parent))
+                work = Path(
+                    tempfile.mkdtemp(prefix=owned(f".new-{target.name}-"), dir=target.parent)
+                )
                 try:
                     _unpack(path, work)
                     source_version(work)
@@ -224,7 +228,7 @@ def _unpack(path: Path, folder: Path) -> None:
     if path.suffix != ".deb":
         _untar(path, folder)
         return
-    with tempfile.TemporaryDirectory(prefix=".deb-", dir=folder.parent) as work:
+    with tempfile.TemporaryDirectory(prefix=owned(".deb-"), dir=folder.parent) as work:
         unpack_deb(path, Path(work))
         inside = [p for p in Path(work).glob("usr/src/*") if TARBALL.match(p.name)]
         if len(inside) != 1:

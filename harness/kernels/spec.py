@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.kernels.build import Progress, build, kernel_of, plan_recipe, plan_tree
+from harness.kernels.build import Plan, Progress, build, kernel_of, plan_recipe, plan_tree
 from harness.kernels.debian import debian_kernel
 from harness.kernels.kernel import Kernel
 from harness.kernels.read import read_kernel
@@ -33,12 +33,12 @@ def resolve(spec: str, *, build_tree: bool = False, progress: Progress | None = 
     if colon and source == "debian":
         return debian_kernel(rest)
     if colon and source == "recipe":
-        plan = plan_recipe(find_recipe(rest))
+        plan = plan_of(spec)
         return kernel_of(plan, build(plan, progress=progress))
     path = Path(spec).expanduser()
     if path.is_dir():
         if build_tree:
-            plan = plan_tree(path, find_recipe(SMALL), name=short_name(path))
+            plan = plan_of(spec)
             built = kernel_of(plan, build(plan, progress=progress))
             return replace(built, options="--build ")
         return tree_kernel(path, spec=spec, name=short_name(path))
@@ -48,6 +48,23 @@ def resolve(spec: str, *, build_tree: bool = False, progress: Progress | None = 
         f"no kernel {spec!r}",
         "give debian:SERIES (debian:6.12), recipe:NAME, a kernel image, or a built kernel tree",
     )
+
+
+def plan_of(what: str, source: str | None = None) -> Plan:
+    """The plan of what a user names: a recipe, its folder, a kernel tree, or a Debian series.
+
+    Raises:
+        UsageError: it names nothing that can be built.
+    """
+    path = Path(what).expanduser()
+    if path.is_dir() and not (path / "recipe.toml").exists():
+        if source:
+            raise UsageError(f"{what} is a tree: it has no other source", "leave --source out")
+        return plan_tree(path, find_recipe(SMALL), name=short_name(path))
+    if what.startswith("debian:"):
+        # Distribution's options take an hour to build; the small configuration is what is meant.
+        return plan_recipe(find_recipe(SMALL), source or what)
+    return plan_recipe(find_recipe(what.removeprefix("recipe:")), source)
 
 
 def short_name(path: Path) -> str:

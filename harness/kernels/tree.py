@@ -21,12 +21,14 @@ def tree_kernel(folder: Path, *, spec: str, name: str) -> Kernel:
     for relative in IMAGES:
         if (folder / relative).is_file():
             config = folder / ".config"
-            return read_kernel(
+            kernel = read_kernel(
                 folder / relative,
                 spec=spec,
                 name=name,
                 config=config if config.is_file() else None,
             )
+            vmlinux = folder / "vmlinux"
+            return replace(kernel, vmlinux=vmlinux) if vmlinux.is_file() else kernel
     # What `kharness kernels build` leaves in the cache.
     if (folder / "bzImage").is_file() and (folder / "meta.json").is_file():
         return built_kernel(folder, spec=spec, name=name)
@@ -43,12 +45,18 @@ def built_kernel(folder: Path, *, spec: str, name: str) -> Kernel:
         meta = json.loads((folder / "meta.json").read_text())
     except (OSError, ValueError) as error:
         raise KernelError(f"{folder} is no kernel of kharness: {error}") from error
-    kernel = read_kernel(
-        folder / "bzImage", spec=spec, name=meta.get("name", name), config=folder / "config"
-    )
-    return replace(
-        kernel,
+    return kernel_in(
+        folder,
+        spec=spec,
+        name=meta.get("name", name),
         provides=tuple(meta.get("provides", ())),
         memory_mib=int(meta.get("memory_mib", 0)),
-        vmlinux=folder / "vmlinux",
     )
+
+
+def kernel_in(
+    folder: Path, *, spec: str, name: str, provides: tuple[str, ...], memory_mib: int
+) -> Kernel:
+    """The kernel in a folder of the cache, with what is known of it from elsewhere."""
+    kernel = read_kernel(folder / "bzImage", spec=spec, name=name, config=folder / "config")
+    return replace(kernel, provides=provides, memory_mib=memory_mib, vmlinux=folder / "vmlinux")
