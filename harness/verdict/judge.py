@@ -4,7 +4,7 @@
 import os
 import signal
 
-from harness.verdict.ktap import (
+from harness.verdict.kcase import (
     TestLine,
     parse_diagnostics,
     parse_failures,
@@ -55,7 +55,7 @@ def judge(  # noqa: PLR0911 - each way to end is one line
         return verdict(Outcome.TIMEOUT, f"no end after {timeout_s:g} s{done}")
     if os.WIFSIGNALED(wait_status):
         number = os.WTERMSIG(wait_status)
-        return verdict(Outcome.ERROR, f"its program was killed by {_signal(number)}")
+        return verdict(Outcome.ERROR, f"its program was killed by {signal_name(number)}")
     if not os.WIFEXITED(wait_status):
         return verdict(Outcome.ERROR, f"its program ended with the status {wait_status:#x}")
     code = os.WEXITSTATUS(wait_status)
@@ -93,7 +93,8 @@ def _said(result: TestLine) -> str:
     return "pass" if result.ok and not result.directive else "fail"
 
 
-def _signal(number: int) -> str:
+def signal_name(number: int) -> str:
+    """``SIGSEGV`` for 11."""
     try:
         return signal.Signals(number).name
     except ValueError:

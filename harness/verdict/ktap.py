@@ -1,89 +1,61 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Reads the KTAP that one case prints.
+"""Reads any KTAP or TAP log: a tree of results, and what is wrong with the log.
 
-Source of the grammar: Documentation/dev-tools/ktap.rst. Only what a case of ours prints is judged:
-result lines at the top level, and the diagnostics before them. Anything else may stand anywhere.
+Source of the grammar: Documentation/dev-tools/ktap.rst of Linux 6.12 (KTAP 1), and the TAP 13 and
+14 specifications. What is accepted beyond them, and why, is in docs/ktap.md. ``ktap_lines`` takes
+prefixes off lines, ``ktap_rules`` says what a line is, ``ktap_tree`` puts the tree together.
 """
 
-import re
-from dataclasses import dataclass
-
-RESULT = re.compile(r"^(?P<ok>ok|not ok) (?P<number>\d+)(?: (?P<rest>.*))?$")
-DIRECTIVE = re.compile(r"^(?P<word>SKIP|XFAIL|TODO|TIMEOUT|ERROR)\b:?\s*(?P<reason>.*)$", re.I)
-FAIL = re.compile(r"^# FAIL (?P<file>[^:\s]+):(?P<line>\d+): (?P<what>.*)$")
-EXPECTED = "#   expected: "
-GOT = "#   got: "
+from harness.verdict.ktap_lines import LineStream
+from harness.verdict.ktap_log import BAD, KtapLog, KtapResult, Status, counted
+from harness.verdict.ktap_rules import ResultLine, parse_line
+from harness.verdict.ktap_tree import Builder
 
 
-@dataclass(frozen=True)
-class TestLine:
-    """A result line: ``ok 1 name # SKIP reason``.
+def parse(text: str, *, lenient: bool = True) -> KtapLog:
+    """Reads a log; never raises, and takes time linear in its length.
 
-    Attributes:
-        ok: it says ``ok``.
-        name: the description.
-        directive: upper case, or empty.
-        reason: what follows the directive.
+    Args:
+        text: the log, decoded; prefixes, terminal sequences and carriage returns may be in it.
+        lenient: take TAP inside comments as subtests (as kselftest's runner prints it), prefixes
+            away, and lines apart that were glued together; False reads what the specification
+            allows, and nothing else.
     """
-
-    ok: bool
-    name: str
-    directive: str = ""
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A failed check as kcase.h prints it, in three lines."""
-
-    file: str
-    line: int
-    what: str
-    expected: str = ""
-    got: str = ""
-
-    @property
-    def message(self) -> str:
-        """One line: what was promised and what came, and where."""
-        place = f"{self.file}:{self.line}: {self.what}"
-        if not self.expected:
-            return place
-        return f"expected {self.expected}, got {self.got} ({place})"
-
-
-def parse_results(text: str) -> list[TestLine]:
-    """The result lines at the top level, in order."""
-    return [line for line in map(_result, text.splitlines()) if line is not None]
-
-
-def parse_failures(text: str) -> list[Failure]:
-    """The failed checks, in order."""
-    failures: list[Failure] = []
-    lines = text.splitlines()
-    for number, line in enumerate(lines):
-        found = FAIL.match(line)
-        if found is None:
+    lines = LineStream(text, lenient=lenient)
+    builder = Builder()
+    while lines.peek() is not None:
+        line = lines.pop()
+        token = parse_line(line.text, lenient=lenient)
+        if token is None:
+            builder.other(line.shown, line.text)
             continue
-        after = lines[number + 1 : number + 3]
-        expected = next((x.removeprefix(EXPECTED) for x in after if x.startswith(EXPECTED)), "")
-        got = next((x.removeprefix(GOT) for x in after if x.startswith(GOT)), "")
-        place = int(found["line"][:9])
-        failures.append(Failure(found["file"], place, found["what"], expected, got))
-    return failures
+        builder.take(token, line.number)
+        if isinstance(token, ResultLine):
+            _parse_yaml(lines, builder, token.column)
+    if lines.cut:
+        builder.problem(f"{lines.cut} lines were too long to be read whole")
+    return builder.finish()
 
 
-def parse_diagnostics(text: str) -> str:
-    """The diagnostic lines without their ``# ``."""
-    lines = (line for line in text.splitlines() if line.startswith("#"))
-    return "\n".join(line.removeprefix("#").removeprefix(" ") for line in lines)
+def _parse_yaml(lines: LineStream, builder: Builder, column: int) -> None:
+    """``  ---``, lines of YAML, ``  ...``: diagnostics of the result before it (TAP 13 and 14).
+
+    A block that is never closed ends before the next result.
+    """
+    line = lines.peek()
+    if line is None or line.text.lstrip(" \t#") != "---":
+        return
+    lines.pop()
+    block: list[str] = []
+    while (line := lines.peek()) is not None:
+        token = parse_line(line.text)
+        if isinstance(token, ResultLine) and token.column <= column:
+            break
+        lines.pop()
+        if line.text.lstrip(" \t#") == "...":
+            break
+        block.append(line.text)
+    builder.yaml(block)
 
 
-def _result(line: str) -> TestLine | None:
-    """``ok 1 name``, ``not ok 1 - name``, ``ok 1 name # SKIP reason``; else None."""
-    found = RESULT.match(line.rstrip())
-    if found is None:
-        return None
-    name, _, comment = (found["rest"] or "").partition("#")
-    directive = DIRECTIVE.match(comment.strip())
-    word, reason = (directive["word"].upper(), directive["reason"]) if directive else ("", "")
-    return TestLine(found["ok"] == "ok", name.strip().removeprefix("- ").strip(), word, reason)
+__all__ = ["BAD", "KtapLog", "KtapResult", "Status", "counted", "parse"]

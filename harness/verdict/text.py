@@ -9,8 +9,18 @@ ANSI = re.compile(
     r"|\x1b[PX^_][^\x1b]*(?:\x1b\\)?"  # DCS, SOS, PM, APC
     r"|\x1b[ -/]*[0-~]"  # the rest
 )
+# A terminal in its cooked mode makes another of each one: one break all the same.
+BREAK = re.compile(r"\r+\n?")
 # What XML 1.0 allows (section 2.2, Char), less C1 controls, which terminals act upon.
 ILLEGAL = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+GAP = re.compile(r"^\[\.\.\. \d+ bytes left out \.\.\.\]$", re.MULTILINE)
+"""What :func:`gap` makes, in a text."""
+
+
+def gap(size: int) -> str:
+    """The line that stands for bytes which were not kept."""
+    return f"[... {size} bytes left out ...]"
 
 
 def decode(data: bytes) -> str:
@@ -20,7 +30,7 @@ def decode(data: bytes) -> str:
 
 def clean(text: str) -> str:
     """Leaves out terminal sequences and makes every other control character visible (``#x07``)."""
-    text = ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
+    text = BREAK.sub("\n", ANSI.sub("", text))
     return ILLEGAL.sub(lambda found: f"#x{ord(found[0]):02X}", text)
 
 

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is known of results and of their levels while a KTAP log is read."""
+
+from dataclasses import dataclass, field
+
+from harness.verdict.ktap_log import KtapResult, Status
+
+
+@dataclass(slots=True)
+class Node:
+    """A result that is not finished; fields as in :class:`KtapResult`."""
+
+    name: str
+    ok: bool | None = None
+    status: Status = "error"
+    reason: str = ""
+    line: int = 0
+    duration_s: float | None = None
+    diagnostics: str = ""
+    output: str = ""
+    children: tuple["Node", ...] = ()
+
+
+@dataclass(slots=True)
+class Level:
+    """A column of results, and what is known of the test that they are subtests of.
+
+    Attributes:
+        column: where its lines begin.
+        line: where it was opened.
+        name: of the test that its results are subtests of, as ``# Subtest: name`` says.
+        header: it was announced, so that a test without results is noticed.
+        versioned: a version line opened what is being read.
+        nodes: its results, of all plans.
+        first: index of the first result since the last plan was met.
+        count: results since then, also those that were too many to keep.
+        numbers: their numbers, as far as they do not simply count up.
+        expected: number that the next result should have.
+        plan: how many results there should be.
+        skip: reason of ``1..0 # SKIP reason``.
+        bailed: ``Bail out! reason``.
+        started: tests that have begun and have no result, and where.
+        fault: why the test that its results are subtests of cannot have passed.
+        odd: a wrong number was told already.
+        low: results before that, which counted up from 1.
+    """
+
+    column: int
+    line: int
+    name: str = ""
+    header: bool = False
+    versioned: bool = False
+    nodes: list[Node] = field(default_factory=list)
+    first: int = 0
+    count: int = 0
+    numbers: set[int] = field(default_factory=set)
+    expected: int = 1
+    plan: int | None = None
+    skip: str | None = None
+    bailed: str = ""
+    started: dict[str, int] = field(default_factory=dict)
+    fault: str = ""
+    odd: bool = False
+    low: int = 0
+
+    @property
+    def used(self) -> bool:
+        """Something in it would be lost if it were dropped."""
+        return bool(self.count or self.nodes or self.plan or self.started or self.header)
+
+
+def last_skip(level: Level) -> str:
+    """Reason of the skip that a level ends with: ksft_exit_skip() prints it as a result."""
+    last = level.nodes[-1] if level.nodes else None
+    return last.reason if last is not None and last.status == "skip" else ""
+
+
+def joined(text: str, lines: list[str]) -> str:
+    """A text and further lines."""
+    return "\n".join([text, *lines] if text else lines)
+
+
+def frozen(node: Node, above: tuple[str, ...]) -> KtapResult:
+    """The finished result, below the tests of these names."""
+    path = (*above, node.name)
+    return KtapResult(
+        name=node.name,
+        path=path,
+        ok=node.ok,
+        status=node.status,
+        reason=node.reason,
+        diagnostics=node.diagnostics,
+        line=node.line,
+        duration_s=node.duration_s,
+        children=tuple(frozen(child, path) for child in node.children),
+        output=node.output,
+    )
