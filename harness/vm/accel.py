@@ -2,27 +2,36 @@
 """Which accelerator: KVM only after a guest has really come up with it.
 
 /dev/kvm may be missing, may be forbidden, may open and yet never run a guest. Each of these leads
-to TCG within seconds, with one line that says why. What was found is remembered for this boot of
-the host, this QEMU and this kernel.
+to TCG within seconds, with one line that says why. What QEMU says is remembered for this boot of
+the host, this QEMU and this kernel; a guest that QEMU says is running, and that is silent, for an
+hour, since a host that has too much to do looks the same. A QEMU that was killed says nothing.
 """
 
 import json
+import math
 import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.cache import cache_root, digest, locked, private_folder, replacing
-from harness.errors import HostError, KernelError
+from harness.errors import HostError, KernelError, QemuEndedError
 from harness.host import Qemu, boot_id
 from harness.vm.console import Console
-from harness.vm.guest import BootLimits, Guest, NoProgress, kvm_complaint
+from harness.vm.guest import LOOK_S, BootLimits, Guest, NoProgress, kvm_complaint
 from harness.vm.machine import Machine
 from harness.vm.qemu import Accel, Launch
 
 KVM_DEVICE = Path("/dev/kvm")
-FIRST_BYTE_S = 4.0
-"""A kernel under a KVM that works prints its first line within a second."""
+LOOKS = 80
+"""A guest is silent when it has printed nothing at so many looks, 50 ms apart: 4 s.
+
+A kernel under a KVM that works prints its first line within a second. Looks are counted, since
+clocks go on while a host, or this process, is stopped.
+"""
+ALWAYS_S = math.inf
+SILENCE_COUNTS_S = 3600.0
+"""A guest that was silent is believed to be for so long."""
 
 
 @dataclass(frozen=True)
@@ -69,48 +78,68 @@ async def choose_accel(
     if known:
         return known
     private_folder(record.parent)
-    choice = await _try_kvm(qemu, replace(launch, accel=Accel.KVM), limits)
-    with locked(record), replacing(record) as temporary:
-        temporary.write_text(json.dumps({"accel": choice.accel.value, "reason": choice.reason}))
-    return choice
+    found = await _try_kvm(qemu, replace(launch, accel=Accel.KVM), limits)
+    if found.counts_s > 0:
+        with locked(record), replacing(record) as temporary:
+            temporary.write_text(
+                json.dumps(
+                    {
+                        "accel": found.choice.accel.value,
+                        "reason": found.choice.reason,
+                        "until": time.time() + found.counts_s,
+                    }
+                )
+            )
+    return found.choice
 
 
-async def _try_kvm(qemu: Qemu, launch: Launch, limits: BootLimits | None) -> AccelChoice:
+@dataclass(frozen=True)
+class _Found:
+    """What came of trying KVM, and for how many seconds that counts."""
+
+    choice: AccelChoice
+    counts_s: float
+
+
+async def _try_kvm(qemu: Qemu, launch: Launch, limits: BootLimits | None) -> _Found:
     console = Console(None)
-    deadline = time.monotonic() + FIRST_BYTE_S
+    looks = 0
+    words = ""
 
     def stuck(machine: Machine) -> bool:
-        return bool(kvm_complaint(machine.stderr())) or (
-            console.total == 0 and time.monotonic() > deadline
-        )
-
-    seen: list[Machine] = []
-
-    def watch(machine: Machine) -> bool:
-        seen[:] = [machine]
-        return stuck(machine)
+        nonlocal looks, words
+        looks += 1
+        words = kvm_complaint(machine.stderr())
+        return bool(words) or (console.total == 0 and looks >= LOOKS)
 
     try:
-        guest = await Guest.boot(qemu.path, launch, console, limits, watch)
-    except NoProgress:
-        why = kvm_complaint(seen[0].stderr()) if seen else ""
-        why = why or f"a guest printed nothing in {FIRST_BYTE_S:.0f} s"
-        return AccelChoice(Accel.TCG, f"KVM does not run guests here: {why}")
+        guest = await Guest.boot(qemu.path, launch, console, limits, stuck)
+    except NoProgress as seen:
+        if words:
+            return _not(words, ALWAYS_S)
+        why = f"a guest printed nothing in {LOOKS * LOOK_S:.0f} s"
+        return _not(why, SILENCE_COUNTS_S if seen.status == "running" else 0)
     except HostError as error:
-        lines = error.detail.splitlines()
-        why = kvm_complaint(error.detail) or (lines[-1].strip() if lines else error.what)
-        return AccelChoice(Accel.TCG, f"KVM does not run guests here: {why}")
+        words = kvm_complaint(error.detail)
+        if words or isinstance(error, QemuEndedError):
+            return _not(words or error.what, ALWAYS_S if words else 0)
+        last = (error.detail.splitlines() or [error.what])[-1].strip()
+        return _not(last, ALWAYS_S if "kvm" in error.detail.lower() else 0)
     except KernelError as error:
-        if console.total:
-            return AccelChoice(Accel.KVM)
-        return AccelChoice(Accel.TCG, f"KVM does not run guests here: {error.what}")
+        return _Found(AccelChoice(Accel.KVM), ALWAYS_S) if console.total else _not(error.what, 0)
     await guest.close()
-    return AccelChoice(Accel.KVM)
+    return _Found(AccelChoice(Accel.KVM), ALWAYS_S)
+
+
+def _not(why: str, counts_s: float) -> _Found:
+    return _Found(AccelChoice(Accel.TCG, f"KVM does not run guests here: {why}"), counts_s)
 
 
 def _read(record: Path) -> AccelChoice | None:
     try:
         data = json.loads(record.read_text())
+        if time.time() > data["until"]:
+            return None
         return AccelChoice(Accel(data["accel"]), str(data["reason"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None

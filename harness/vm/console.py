@@ -3,13 +3,18 @@
 
 import asyncio
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from harness.cache import private_folder
+from harness.verdict.text import gap
 
 FILE_LIMIT = 64 * 1024 * 1024
 """Bytes of one console that are stored; a guest that floods its console fills no disk."""
+TIMES_LIMIT = 16 * 1024 * 1024
+"""Bytes of the file with times: a flood of empty lines makes it larger than what it tells of."""
 CAPTURE_HEAD = 256 * 1024
 CAPTURE_TAIL = 64 * 1024
 MARK_WITHIN = 16 * 1024
@@ -49,7 +54,7 @@ class Capture:
         """All bytes kept; what was left out in the middle is marked with its size."""
         tail = bytes(self._tail[-self._tail_limit :])
         cut = self.total - len(self._head) - len(tail)
-        mark = f"\n[... {cut} bytes left out ...]\n".encode() if cut > 0 else b""
+        mark = f"\n{gap(cut)}\n".encode() if cut > 0 else b""
         return bytes(self._head) + mark + tail
 
 
@@ -57,7 +62,7 @@ class Console:
     """Takes a console's bytes: into a file, and into every open capture.
 
     The files come with the first byte: many forks print nothing. ``<file>.times`` has a line for
-    each line of the console: byte offset, then host time in seconds since 1970.
+    each line of the console: byte offset, then host time in seconds since 1970. Both are bounded.
 
     Args:
         path: the raw file, or None to keep captures only.
@@ -71,7 +76,9 @@ class Console:
         self._raw: BinaryIO | None = None
         self._times: TextIO | None = None
         self._line_open = False
+        self._times_left = TIMES_LIMIT
         self._captures: list[Capture] = []
+        self._watchers: list[Callable[[bytes], None]] = []
         self._fed = asyncio.Event()
 
     async def until(self, capture: Capture, mark: bytes, limit_s: float) -> bool:
@@ -84,6 +91,32 @@ class Console:
         except TimeoutError:
             return False
         return True
+
+    async def more(self) -> None:
+        """Waits until something comes."""
+        self._fed.clear()
+        await self._fed.wait()
+
+    async def quiet(self, calm_s: float, limit_s: float) -> None:
+        """Waits until nothing has come for ``calm_s``, at most ``limit_s``; both in seconds."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + limit_s
+        while (left := deadline - clock()) > 0:
+            self._fed.clear()
+            try:
+                async with asyncio.timeout(min(calm_s, left)):
+                    await self._fed.wait()
+            except TimeoutError:
+                return
+
+    @contextmanager
+    def watched(self, watcher: Callable[[bytes], None]) -> Iterator[None]:
+        """Hands everything that comes to ``watcher`` while the block runs."""
+        self._watchers.append(watcher)
+        try:
+            yield
+        finally:
+            self._watchers.remove(watcher)
 
     def begin(self) -> Capture:
         """A capture of everything from now on, until :meth:`end`."""
@@ -112,12 +145,14 @@ class Console:
         """Takes what the console printed."""
         for capture in self._captures:
             capture.add(data)
+        for watcher in self._watchers:
+            watcher(data)
         self.feed_file(data)
         self._fed.set()
 
     def feed_file(self, data: bytes) -> None:
-        """Takes bytes that every capture has already."""
-        if self.path is not None and self.total < self._limit:
+        """Takes bytes that every capture has already; none are the console's end."""
+        if data and self.path is not None and self.total < self._limit:
             self._store(self.path, data[: self._limit - self.total])
         self.total += len(data)
 
@@ -141,9 +176,10 @@ class Console:
         self._raw.write(data)
         now = time.time()
         lines, start = [], 0
-        while start < len(data):
+        while start < len(data) and self._times_left > 0:
             if not self._line_open:
                 lines.append(f"{self.total + start} {now:.6f}\n")
+                self._times_left -= len(lines[-1])
             newline = data.find(b"\n", start)
             self._line_open = newline < 0
             start = len(data) if newline < 0 else newline + 1

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import GuestError, HostError, KernelError
+from harness.errors import BootPanicError, GuestError, HostError, KernelError, QemuEndedError
 from harness.vm.agent import Agent
 from harness.vm.console import Capture, Console
 from harness.vm.machine import Machine
@@ -16,6 +16,10 @@ from harness.vm.protocol import Hello
 from harness.vm.qemu import Channel, Launch
 
 TAIL_LINES = 15
+QMP_ANSWERS_S = 5.0
+"""QEMU answers at once, whatever its guest does; one that does not in so long hangs."""
+LOOK_S = 0.05
+"""A boot that may be suspicious is looked at so often, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,16 @@ class BootLimits:
 
 
 class NoProgress(Exception):  # noqa: N818 - an observation, judged by the caller
-    """A guest did not print a byte in time."""
+    """A guest that was suspicious.
+
+    Attributes:
+        status: what QEMU says of it (``running`` ...; qapi/run-state.json, RunState); empty when
+            QEMU does not answer.
+    """
+
+    def __init__(self, status: str) -> None:
+        super().__init__(status)
+        self.status = status
 
 
 class Guest:
@@ -69,7 +82,7 @@ class Guest:
             launch: the guest.
             console: takes what the kernel prints.
             limits: bounds of the boot.
-            suspicious: looked at every 50 ms; True ends the boot with :class:`NoProgress`.
+            suspicious: asked every 50 ms; True ends the boot with :class:`NoProgress`.
 
         Raises:
             HostError: QEMU does not start.
@@ -114,7 +127,7 @@ async def _come_up(
     gone = asyncio.ensure_future(machine.gone.wait())
     try:
         while True:
-            step = 0.05 if suspicious else 0.5
+            step = LOOK_S if suspicious else 0.5
             await asyncio.wait({hello, gone}, timeout=step, return_when=asyncio.FIRST_COMPLETED)
             if hello.done() and hello.exception() is None:
                 return hello.result()
@@ -128,15 +141,31 @@ async def _come_up(
                 await machine.drain()
                 raise _boot_failure(machine, seen, str(hello.exception()))
             if suspicious and suspicious(machine):
-                raise NoProgress
+                raise NoProgress(await _status(machine))
             if seen.total == 0 and now > quiet_until:
-                raise _boot_failure(machine, seen, "silent")
+                raise await _no_progress(machine, seen, "silent")
             if now > deadline:
-                raise _boot_failure(machine, seen, f"no agent after {limits.total_s:.0f} s")
+                how = f"no agent after {limits.total_s:.0f} s"
+                raise await _no_progress(machine, seen, how)
     finally:
         hello.cancel()
         gone.cancel()
         await asyncio.gather(hello, gone, return_exceptions=True)
+
+
+async def _no_progress(machine: Machine, seen: Capture, how: str) -> KernelError | HostError:
+    """A kernel that does not come up; a QEMU that does nothing at all is no kernel's fault."""
+    try:
+        await machine.execute("query-status", limit_s=QMP_ANSWERS_S)
+    except GuestError as error:
+        return QemuEndedError(f"QEMU hangs while {machine.launch.kernel.spec} boots: {error}")
+    return _boot_failure(machine, seen, how)
+
+
+async def _status(machine: Machine) -> str:
+    with contextlib.suppress(GuestError):
+        return str((await machine.execute("query-status", limit_s=QMP_ANSWERS_S))["status"])
+    return ""
 
 
 def _boot_failure(  # noqa: PLR0911 - each way not to come up is one return
@@ -149,7 +178,7 @@ def _boot_failure(  # noqa: PLR0911 - each way not to come up is one return
     tail = "\n".join(lines[-TAIL_LINES:])
     panic = next((line for line in lines if "Kernel panic" in line), None)
     if panic:
-        return KernelError(
+        return BootPanicError(
             f"{spec} panics at boot: {panic.split('] ', 1)[-1].strip()}",
             "its last lines are below",
             tail,
@@ -163,9 +192,10 @@ def _boot_failure(  # noqa: PLR0911 - each way not to come up is one return
     if "broke the protocol" in how:
         return KernelError(f"{spec} boots, but its channel is of no use: {how}", "", tail)
     if machine.gone.is_set() and machine.returncode not in (0, None):
-        return HostError(
-            f"QEMU ended while {spec} booted ({machine.exit_words()})", detail=machine.stderr()
-        )
+        what = f"QEMU ended while {spec} booted ({machine.exit_words()})"
+        if machine.returncode > 0:
+            return HostError(what, detail=machine.stderr())
+        return QemuEndedError(what, detail=f"{machine.stderr()}\n{tail}".strip())
     if not lines:
         return KernelError(
             f"{spec} printed nothing in its console",
@@ -173,7 +203,7 @@ def _boot_failure(  # noqa: PLR0911 - each way not to come up is one return
             machine.stderr(),
         )
     if machine.gone.is_set():
-        return KernelError(f"{spec} reset while it booted", "its last lines are below", tail)
+        return BootPanicError(f"{spec} reset while it booted", "its last lines are below", tail)
     return KernelError(f"{spec} does not boot: {how}", "its last lines are below", tail)
 
 
@@ -190,35 +220,52 @@ async def restore(
         channel: the channel that the agent had chosen.
 
     Raises:
+        QemuEndedError: QEMU was ended by a signal: it is not the state's fault.
         HostError: QEMU does not start.
         GuestError: the state does not load.
     """
     start = time.monotonic()
-    machine = await Machine.start(qemu, launch, console)
+    # The state is inherited, since QEMU does not take a descriptor and further commands at once
+    # (Machine.hand_over), and a fork has no time to wait for each answer.
+    machine = await Machine.start(qemu, launch, console, inherits=(state,))
     try:
         agent = Agent(machine, restored=channel)
-        with machine.qmp.listener("RESUME") as resumed:
-            # All in one go: QEMU works through them in order.
-            await asyncio.gather(
-                machine.execute("migrate-set-capabilities", IGNORE_SHARED),
-                machine.hand_over("state", state),
-                machine.execute("migrate-incoming", {"uri": "fd:state"}),
-            )
-            runs = asyncio.ensure_future(resumed.get())
-            gone = asyncio.ensure_future(machine.gone.wait())
-            try:
-                await asyncio.wait({runs, gone}, timeout=30, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                up = runs.done()
-                runs.cancel()
-                gone.cancel()
-                await asyncio.gather(runs, gone, return_exceptions=True)
-            if not up:
-                raise GuestError(f"the template does not load ({machine.exit_words()})")
+        await _load(machine, f"fd:{state}")
+    except GuestError as error:
+        # What it sent last is there before its end is.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(machine.gone.wait(), QMP_ANSWERS_S)
+        ended, words = machine.returncode, machine.exit_words()
+        await machine.close()
+        if ended is not None and ended < 0:
+            what = f"QEMU ended while it loaded a template ({words})"
+            raise QemuEndedError(what, detail=machine.stderr()) from error
+        raise
     except BaseException:
         await machine.close()
         raise
     return Guest(machine, agent, None, time.monotonic() - start)
+
+
+async def _load(machine: Machine, uri: str) -> None:
+    """Loads a saved state, and waits until the guest runs."""
+    with machine.qmp.listener("RESUME") as resumed:
+        # Both in one go: QEMU works through them in order.
+        await asyncio.gather(
+            machine.execute("migrate-set-capabilities", IGNORE_SHARED),
+            machine.execute("migrate-incoming", {"uri": uri}),
+        )
+        runs = asyncio.ensure_future(resumed.get())
+        gone = asyncio.ensure_future(machine.gone.wait())
+        try:
+            await asyncio.wait({runs, gone}, timeout=30, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            up = runs.done()
+            runs.cancel()
+            gone.cancel()
+            await asyncio.gather(runs, gone, return_exceptions=True)
+        if not up:
+            raise GuestError(f"the template does not load ({machine.exit_words()})")
 
 
 IGNORE_SHARED = {"capabilities": [{"capability": "x-ignore-shared", "state": True}]}

@@ -27,11 +27,23 @@ class File:
         content: its bytes, a file on the host to take them from, or the target of a symbolic link.
         mode: permission bits.
         link: ``content`` is the target of a symbolic link.
+        folder: a folder, which may stay empty; ``content`` is nothing.
     """
 
     content: bytes | Path
     mode: int = 0o644
     link: bool = False
+    folder: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes of its content; 0 where that cannot be read."""
+        if isinstance(self.content, bytes):
+            return len(self.content)
+        try:
+            return self.content.stat().st_size
+        except OSError:
+            return 0
 
 
 def build(files: Mapping[str, File]) -> bytes:
@@ -51,6 +63,12 @@ def build(files: Mapping[str, File]) -> bytes:
             mode, _ = entries.setdefault(str(parent), (stat.S_IFDIR | 0o755, b""))
             if not stat.S_ISDIR(mode):
                 raise UsageError(f"/{parent} is to be a file and a folder in the initramfs")
+        if file.folder:
+            mode, _ = entries.setdefault(name, (stat.S_IFDIR | file.mode, b""))
+            if not stat.S_ISDIR(mode):
+                raise UsageError(f"/{name} is to be a file and a folder in the initramfs")
+            entries[name] = (stat.S_IFDIR | file.mode, b"")
+            continue
         if name in entries:
             raise UsageError(f"/{name} is in the initramfs twice, or is a folder too")
         kind = stat.S_IFLNK if file.link else stat.S_IFREG
@@ -63,25 +81,30 @@ def build(files: Mapping[str, File]) -> bytes:
     return bytes(out)
 
 
-def agent_initramfs(programs: Iterable[tuple[str, Path]], busybox: Path | None = None) -> bytes:
+def agent_initramfs(
+    programs: Iterable[tuple[str, Path]],
+    busybox: Path | None = None,
+    more: Mapping[str, File] | None = None,
+) -> bytes:
     """The archive with the agent as ``/init``.
 
     Args:
         programs: absolute path in the guest and static program on the host.
         busybox: a static busybox to bring along with its usual names.
+        more: further files; they stand for those of the same path, but for ``/init``.
 
     Raises:
         HostError, UsageError: the agent does not compile, or see :func:`build`.
     """
     agent = compile_program(resource("images/agent/agent.c"))
-    files = {"/init": File(agent, 0o755)}
+    files: dict[str, File] = {}
     if busybox:
         files["/bin/busybox"] = File(busybox, 0o755)
         for applet in BUSYBOX_APPLETS:
             files[f"/bin/{applet}"] = File(b"busybox", link=True)
     for path, program in programs:
         files[path] = File(program, 0o755)
-    return build(files)
+    return build({**files, **(more or {}), "/init": File(agent, 0o755)})
 
 
 def _name(path: str) -> str:

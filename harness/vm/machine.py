@@ -12,14 +12,14 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from qemu.qmp import ExecuteError, QMPClient, QMPError
+from qemu.qmp import EventListener, ExecuteError, QMPClient, QMPError
 
-from harness.errors import GuestError, HostError
+from harness.errors import GuestError, HostError, QemuEndedError
 from harness.resources import resource
 from harness.toolchain import compile_program
 from harness.vm.console import Console
@@ -47,6 +47,16 @@ def _tether() -> Path:
 BytesHandler = Callable[[bytes], None]
 
 
+def _environment() -> dict[str, str]:
+    """The variables that there are now.
+
+    pytest sets one for every test and takes it away, in another thread: a name that was there a
+    moment ago may be gone.
+    """
+    found = ((name, os.environ.get(name)) for name in list(os.environ))
+    return {name: value for name, value in found if value is not None}
+
+
 class Machine:
     """A running QEMU. Made by :meth:`start`; :meth:`close` is its only end.
 
@@ -72,29 +82,35 @@ class Machine:
         self._readers: dict[int, asyncio.Event] = {}
         self._console_socket: socket.socket | None = None
         self._connected = False
+        self._shutdown = EventListener(names=("SHUTDOWN",))
+        self._end_reason = ""
+        self.qmp.register_listener(self._shutdown)
 
     @classmethod
-    async def start(cls, qemu: Path | str, launch: Launch, console: Console) -> "Machine":
+    async def start(
+        cls, qemu: Path | str, launch: Launch, console: Console, inherits: Sequence[int] = ()
+    ) -> "Machine":
         """Starts QEMU and connects QMP.
 
         Args:
             qemu: the executable.
             launch: the guest.
             console: gets the console's bytes from the first on.
+            inherits: further descriptors that QEMU has, under the same numbers.
 
         Raises:
             HostError: QEMU does not start, or ends before it answers; its words are the detail.
         """
         self = cls(launch, console)
         try:
-            qmp = self._spawn(str(qemu))
+            qmp = self._spawn(str(qemu), inherits)
             await self._connect(qmp)
         except BaseException:
             await self.close()
             raise
         return self
 
-    def _spawn(self, qemu: str) -> socket.socket:
+    def _spawn(self, qemu: str, inherits: Sequence[int]) -> socket.socket:
         ours_qmp, theirs_qmp = socket.socketpair()
         ours_con, theirs_con = socket.socketpair()
         theirs = {}
@@ -126,8 +142,8 @@ class Machine:
                 stdin=subprocess.DEVNULL,
                 stdout=write_end,
                 stderr=write_end,
-                env={"GLIBC_TUNABLES": TUNABLES, **os.environ},
-                pass_fds=[s.fileno() for s in passed],
+                env={"GLIBC_TUNABLES": TUNABLES, **_environment()},
+                pass_fds=[*inherits, *(s.fileno() for s in passed)],
                 start_new_session=True,  # a Ctrl-C in the terminal is for kharness to act on
             )
         except OSError as error:
@@ -152,17 +168,19 @@ class Machine:
             await asyncio.wait(
                 {connect, ended}, timeout=QMP_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED
             )
-            if connect.done() and connect.exception() is None:
-                self._connected = True
-                return
         finally:
             ended.cancel()
             if not connect.done():
                 connect.cancel()
             await asyncio.gather(connect, ended, return_exceptions=True)
+            # Also when this is cancelled just now: a connection that was made is to be ended.
+            self._connected = not connect.cancelled() and connect.exception() is None
+        if self._connected:
+            return
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.gone.wait(), 1)
-        raise HostError(
+        kind = QemuEndedError if (self.returncode or 0) < 0 else HostError
+        raise kind(
             f"QEMU ended before the guest started ({self.exit_words()})", detail=self.stderr()
         )
 
@@ -205,26 +223,35 @@ class Machine:
 
     # What goes to QEMU
 
-    async def execute(self, command: str, arguments: dict[str, Any] | None = None) -> Any:
-        """Runs a QMP command within 20 s.
+    async def execute(
+        self,
+        command: str,
+        arguments: dict[str, Any] | None = None,
+        limit_s: float = QMP_TIMEOUT_S,
+    ) -> Any:
+        """Runs a QMP command within ``limit_s`` seconds.
 
         Raises:
             ExecuteError: QEMU refuses.
             GuestError: QEMU does not answer or is gone.
         """
         try:
-            return await asyncio.wait_for(
-                self.qmp.execute(command, arguments), timeout=QMP_TIMEOUT_S
-            )
+            return await asyncio.wait_for(self.qmp.execute(command, arguments), timeout=limit_s)
         except ExecuteError:
             raise
         except TimeoutError as error:
-            raise GuestError(f"QEMU did not answer {command} in {QMP_TIMEOUT_S:.0f} s") from error
+            raise GuestError(f"QEMU did not answer {command} in {limit_s:.0f} s") from error
         except (QMPError, EOFError, OSError) as error:
             raise GuestError(f"QEMU is gone ({self.exit_words()})") from error
 
     async def hand_over(self, name: str, fd: int) -> None:
-        """Gives QEMU a copy of ``fd`` under ``name`` (QMP ``getfd``)."""
+        """Gives QEMU a copy of ``fd`` under ``name`` (QMP ``getfd``).
+
+        Nothing else may be sent before this returns. QEMU reads its monitor in one thread and works
+        in another: at every byte the first looks through the descriptors that came, unlocked, and
+        the second takes them away. A command right behind ``getfd`` is a null pointer once in some
+        100,000 times (QEMU 7.2, chardev/char-socket.c: tcp_chr_recv(), tcp_get_msgfds()).
+        """
         self.qmp.send_fd_scm(fd)
         await self.execute("getfd", {"fdname": name})
 
@@ -234,6 +261,34 @@ class Machine:
         if self._console_socket is not None:
             with contextlib.suppress(OSError):
                 await self._loop.sock_sendall(self._console_socket, letter.encode())
+
+    async def ended(self) -> None:
+        """Waits until the guest has ended: QEMU is gone, or holds what is left of it, paused."""
+        gone = asyncio.ensure_future(self.gone.wait())
+        event = asyncio.ensure_future(self._shutdown.get())
+        try:
+            await asyncio.wait({gone, event}, return_when=asyncio.FIRST_COMPLETED)
+            if event.done() and not event.cancelled() and event.exception() is None:
+                self._note_end(event.result())
+        finally:
+            gone.cancel()
+            event.cancel()
+            await asyncio.gather(gone, event, return_exceptions=True)
+
+    @property
+    def end_reason(self) -> str:
+        """Why the guest ended by itself: ``guest-reset``, ``guest-shutdown`` ...; else empty.
+
+        QEMU's words (qapi/run-state.json, ShutdownCause).
+        """
+        for event in self._shutdown.clear():
+            self._note_end(event)
+        return self._end_reason
+
+    def _note_end(self, event: Any) -> None:
+        data = event.get("data", {})
+        if data.get("guest"):
+            self._end_reason = self._end_reason or str(data.get("reason", ""))
 
     @property
     def pid(self) -> int:

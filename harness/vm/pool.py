@@ -2,15 +2,17 @@
 """Forks of one template: made when they are asked for, or one ahead where a CPU is idle."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness.errors import KharnessError
+from harness.errors import QemuEndedError
 from harness.vm.admission import Admission, Ticket
 from harness.vm.console import Capture, Console
 from harness.vm.guest import Guest
 from harness.vm.template import Template
+
+FORKS = 3
+"""Times that a fork is begun whose QEMU is lost before anything has run in it."""
 
 
 @dataclass(frozen=True)
@@ -42,25 +44,36 @@ class Pool:
         template: where they start from.
         admission: by memory.
         waits: told when memory has to be waited for.
+        note: told when a fork was lost before it had a case, and another took its place.
     """
 
     def __init__(
-        self, template: Template, admission: Admission, waits: Callable[[str], None]
+        self,
+        template: Template,
+        admission: Admission,
+        waits: Callable[[str], None],
+        note: Callable[[str], None],
     ) -> None:
         self._template = template
         self._admission = admission
         self._waits = waits
-        self._spares: list[asyncio.Task[Fork]] = []
+        self._note = note
+        self._spares: list[tuple[Ticket, asyncio.Task[Fork]]] = []
 
     async def take(self) -> Fork:
         """A fork: the one that was made ahead, if there is one.
 
         Raises:
+            QemuEndedError: QEMU was ended by a signal, every time.
             HostError: QEMU does not start.
             GuestError: the template does not load.
         """
         if self._spares:
-            return await self._spares.pop(0)
+            fork = await self._spares.pop(0)[1]
+            if not fork.guest.machine.gone.is_set():
+                return fork
+            await fork.close()
+            self._note(f"a guest ended before its case ({fork.guest.machine.exit_words()})")
         ticket = await self._admission.admit(self._template.launch.shape.memory_mib, self._waits)
         return await self._fork(ticket)
 
@@ -70,22 +83,37 @@ class Pool:
             return
         ticket = self._admission.try_admit(self._template.launch.shape.memory_mib)
         if ticket:
-            self._spares.append(asyncio.ensure_future(self._fork(ticket)))
+            self._spares.append((ticket, asyncio.ensure_future(self._fork(ticket))))
 
     async def close(self) -> None:
-        """Drops what nobody took."""
-        for spare in self._spares:
-            with contextlib.suppress(KharnessError):
-                await (await spare).close()
-        self._spares.clear()
+        """Drops what nobody took, also what is not up yet."""
+        spares, self._spares = self._spares, []
+        for _, task in spares:
+            task.cancel()
+        for ticket, task in spares:
+            (fork,) = await asyncio.gather(task, return_exceptions=True)
+            if isinstance(fork, Fork):
+                await fork.close()
+            ticket.release()  # a task that had not begun gives nothing back
 
     async def _fork(self, ticket: Ticket) -> Fork:
-        console = Console(None)
-        capture = console.begin()
         try:
-            guest = await self._template.fork(console)
+            guest, capture = await self._start()
         except BaseException:
             ticket.release()
             raise
         ticket.guest(guest.machine.pid)
         return Fork(guest, capture, ticket)
+
+    async def _start(self) -> tuple[Guest, Capture]:
+        """A guest; a QEMU that a signal ends while it loads a template costs nothing but time."""
+        for left in reversed(range(FORKS)):
+            console = Console(None)
+            capture = console.begin()
+            try:
+                return await self._template.fork(console), capture
+            except QemuEndedError as error:
+                if not left:
+                    raise
+                self._note(f"forking once more: {error.what}")
+        raise AssertionError("unreachable")

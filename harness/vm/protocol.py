@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
 MAGIC = b"\xc5K"
-VERSION = 1
+VERSION = 2
 HEADER = struct.Struct("<2sBBII")
 """magic, version, type, sequence, payload length; a CRC-32 (little-endian) follows."""
 HEADER_SIZE = HEADER.size + 4
@@ -44,6 +44,7 @@ class Type(IntEnum):
     SYNC = 9
     POWEROFF = 10
     STANDBY = 11
+    STATUS = 12
 
     HELLO = 64
     STARTED = 65
@@ -56,6 +57,7 @@ class Type(IntEnum):
     PULL_DATA = 72
     PULLED = 73
     SYNCED = 74
+    STATE = 75
 
 
 class RunFlags(IntFlag):
@@ -74,6 +76,8 @@ class RunFlags(IntFlag):
     """The guest is dropped afterwards: no fresh /tmp, no mount namespace of the program's own."""
     STANDBY = 32
     """Let the program that STANDBY started run the case ``argv[1]``, if there is one."""
+    MERGED = 64
+    """Standard error goes where standard output goes, so that their order is kept."""
 
 
 @dataclass(frozen=True)
@@ -169,11 +173,12 @@ def _take_string(payload: bytes, offset: int) -> tuple[str, int]:
 
 @dataclass(frozen=True)
 class Run:
-    """RUN: u32 flags, u32 head, u32 tail, u32 uid, u32 gid, u16 rows, u16 cols, string cwd,
-    u16 argc, strings, u16 envc, strings (``NAME=value``).
+    """RUN: u32 flags, u32 head, u32 tail, u32 uid, u32 gid, u32 settle in ms, u16 rows, u16 cols,
+    string cwd, u16 argc, strings, u16 envc, strings (``NAME=value``).
 
     ``head`` and ``tail`` bound each output stream in bytes: of what is longer, the first ``head``
-    and the last ``tail`` bytes are sent. ``argv[0]`` is the program's absolute path.
+    and the last ``tail`` bytes are sent. ``argv[0]`` is the program's absolute path. After the
+    program's end the agent waits ``settle_ms`` for what the kernel may still report.
     """
 
     argv: tuple[str, ...]
@@ -184,6 +189,7 @@ class Run:
     tail: int = 64 * 1024
     uid: int = 0
     gid: int = 0
+    settle_ms: int = 0
     rows: int = 24
     cols: int = 80
 
@@ -191,8 +197,9 @@ class Run:
         """Payload of the RUN frame."""
         parts = [
             struct.pack(
-                "<IIIIIHH",
-                *(self.flags, self.head, self.tail, self.uid, self.gid, self.rows, self.cols),
+                "<IIIIIIHH",
+                *(self.flags, self.head, self.tail, self.uid, self.gid),
+                *(self.settle_ms, self.rows, self.cols),
             ),
             _string(self.cwd),
             struct.pack("<H", len(self.argv)),
@@ -231,7 +238,9 @@ class Hello:
         return cls(memory, cpus, channel, release, version, machine)
 
 
-_EXITED = struct.Struct("<iIQQQQQQII")
+_EXITED = struct.Struct("<iIQQQQQQIIII")
+TAINT_UNKNOWN = 0xFFFFFFFF
+"""The agent has no /proc to read the kernel's taint from."""
 
 
 @dataclass(frozen=True)
@@ -239,7 +248,7 @@ class Exited:
     """EXITED, after the program ended, what it left was killed, and all output was sent:
     i32 wait status, u32 flags (1: killed by KILL, 2: the console is marked), u64 user us,
     u64 system us, u64 peak RSS KiB, u64 wall ns, u64 stdout bytes, u64 stderr bytes,
-    u32 leftovers killed, u32 stuck.
+    u32 leftovers killed, u32 stuck, u32 taint before, u32 taint after.
 
     Attributes:
         status: as wait(2) gives it.
@@ -253,6 +262,8 @@ class Exited:
         stderr_bytes: the same for standard error.
         leftovers: processes of the case that were still there and were killed.
         stuck: processes that did not die; the guest is not usable any more.
+        taint_before: the kernel's taint bits when the last program ended, or at the start.
+        taint: the same now; :data:`TAINT_UNKNOWN` where the guest cannot tell.
     """
 
     status: int
@@ -266,13 +277,24 @@ class Exited:
     stderr_bytes: int
     leftovers: int
     stuck: int
+    taint_before: int = TAINT_UNKNOWN
+    taint: int = TAINT_UNKNOWN
+
+    @property
+    def new_taint(self) -> int:
+        """Taint bits that were not there before; 0 where the guest cannot tell."""
+        if TAINT_UNKNOWN in (self.taint_before, self.taint):
+            return 0
+        return self.taint & ~self.taint_before
 
     @classmethod
     def decode(cls, payload: bytes) -> "Exited":
         """Reads the payload; raises :class:`ProtocolError`."""
         if len(payload) != _EXITED.size:
             raise ProtocolError(f"EXITED of {len(payload)} bytes, {_EXITED.size} expected")
-        status, flags, user, system, rss, wall, out, err, left, stuck = _EXITED.unpack(payload)
+        status, flags, user, system, rss, wall, out, err, left, stuck, before, now = _EXITED.unpack(
+            payload
+        )
         return cls(
             status,
             bool(flags & 1),
@@ -285,6 +307,8 @@ class Exited:
             err,
             left,
             stuck,
+            before,
+            now,
         )
 
 

@@ -2,16 +2,16 @@
 """Where templates lie, and which of them go when there are too many."""
 
 import json
-import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.cache import cache_root, digest, private_folder
+from harness.cache import cache_root, private_folder
 from harness.errors import HostError
+from harness.leftovers import sweep
 from harness.locks import Lock
-
-SHM = Path("/dev/shm")
+from harness.vm import tmpfs
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class SavedTemplate:
 def roots() -> list[Path]:
     """The folders that templates may lie in: tmpfs first, then the disk cache."""
     disk = private_folder(cache_root() / "templates")
-    shm = _shm_root()
+    shm = tmpfs.tmpfs_folder()
     return [shm, disk] if shm else [disk]
 
 
 def in_memory(root: Path) -> bool:
     """Whether a root is the one in tmpfs."""
-    return root.parent == SHM
+    return root.parent == tmpfs.SHM
 
 
 def root_for(memory_mib: int, *, disk_only: bool = False) -> Path:
@@ -47,8 +47,8 @@ def root_for(memory_mib: int, *, disk_only: bool = False) -> Path:
     Raises:
         HostError: there is no room anywhere.
     """
-    shm = _shm_root()
-    if shm and not disk_only and shutil.disk_usage(shm).free > 4 * memory_mib << 20:
+    shm = None if disk_only else tmpfs.make_tmpfs_folder()
+    if shm and shutil.disk_usage(shm).free > 4 * memory_mib << 20:
         return shm
     disk = roots()[-1]
     if shutil.disk_usage(disk).free < 2 * memory_mib << 20:
@@ -107,16 +107,15 @@ def prune_templates(limit_mib: int) -> list[SavedTemplate]:
             lock.release()
         total -= template.size_mib
         removed.append(template)
+    tmpfs.remove_if_empty()
     return removed
 
 
-def _shm_root() -> Path | None:
-    """A private folder in tmpfs that belongs to this cache, or None."""
-    folder = SHM / f"kharness-{os.getuid()}-{digest(str(cache_root()))[:12]}"
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        about = folder.lstat()
-    except OSError:
-        return None
-    mine = about.st_uid == os.getuid() and about.st_mode & 0o077 == 0
-    return folder if mine and folder.is_dir() and not folder.is_symlink() else None
+def sweep_leftovers(others: Iterable[Path] = ()) -> None:
+    """Removes what dead processes left in the cache, and templates of caches that are gone.
+
+    Args:
+        others: further folders, each looked at without those in it.
+    """
+    sweep(cache_root(), [*roots(), *others])
+    tmpfs.remove_orphans()

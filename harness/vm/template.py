@@ -3,8 +3,8 @@
 
 A template is a folder of the cache: ``ram`` (the guest's memory, mapped privately by every fork),
 ``state`` (QEMU's device state), ``boot.log`` (what its kernel printed) and ``meta.json`` (sizes and
-checksums). It is made under a lock in
-a temporary folder and appears under its name complete or not at all.
+checksums). It is made under a lock in a temporary folder and appears under its name complete or
+not at all.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from qemu.qmp import ExecuteError
 
-from harness.cache import digest
+from harness.cache import digest, owned
 from harness.errors import HostError, KharnessError
 from harness.host import Qemu
 from harness.locks import Lock
@@ -36,6 +36,7 @@ from harness.vm.shelf import (
     root_for,
     roots,
 )
+from harness.vm.tmpfs import tmpfs_folder_in_use
 
 FORMAT = 4
 BOOT_LOG = "boot.log"
@@ -46,6 +47,7 @@ IDLE_SHARE = 0.04
 IDLE_WINDOWS = 4
 IDLE_LIMIT_S = 30.0
 AGE_S = 1.3
+"""From its boot on a guest is given so long before it is looked at at all (:func:`_wait_idle`)."""
 SAVE_LIMIT_S = 30.0
 ZEROS = bytes(256 * 1024)
 
@@ -101,7 +103,7 @@ def template_key(qemu: Qemu, launch: Launch) -> str:
 @contextmanager
 def template_in_use(key: str) -> Iterator[None]:
     """Keeps others from evicting the template while the block runs."""
-    with Lock(lock_path(key, "use"), shared=True):
+    with tmpfs_folder_in_use(), Lock(lock_path(key, "use"), shared=True):
         yield
 
 
@@ -169,7 +171,7 @@ async def _make(
     limits: BootLimits | None,
 ) -> Template:
     key = template_key(qemu, launch)
-    folder = Path(tempfile.mkdtemp(prefix=f"{key}.new.", dir=root))
+    folder = Path(tempfile.mkdtemp(prefix=owned(f"{key}.new."), dir=root))
     try:
         memory = MemoryFile(folder / "ram", share=True)
         capture = console.begin()
