@@ -3,11 +3,11 @@
 
 from pathlib import Path
 
-from harness.cases.case import Case
+from harness.cases.case import Abi, Case
 from harness.cases.elf import read_records
 from harness.errors import UsageError
 from harness.resources import resource
-from harness.toolchain import compile_program
+from harness.toolchain import M32, compile_program, makes_32_bit
 
 
 def is_case_source(path: Path) -> bool:
@@ -33,19 +33,27 @@ def find_sources(path: Path) -> list[Path]:
     return sorted(p for p in path.rglob("*.c") if is_case_source(p))
 
 
-def load(source: Path, root: Path) -> list[Case]:
+def load(source: Path, root: Path, abi: Abi = Abi.NATIVE) -> list[Case]:
     """Compiles a source and reads its cases.
 
     Args:
         source: the C file.
         root: folder that names of cases are relative to, where the source lies below it.
+        abi: what the programs are compiled for.
 
     Raises:
         UsageError: it does not compile, or its records are malformed.
         HostError: no compiler.
     """
     source = source.absolute()
-    program = compile_program(source, include=(resource("cases/include"), source.parent))
+    include = (resource("cases/include"), source.parent)
+    native = compile_program(source, include=include)
+    records = read_records(native)
+    program: Path | None = native
+    name = classname(source)
+    if abi is Abi.COMPAT32:
+        name = f"{name}.{abi.value}"
+        program = compile_program(source, include=include, flags=M32) if makes_32_bit() else None
     shown = source.relative_to(root) if source.is_relative_to(root) else source
     return [
         Case(
@@ -55,10 +63,14 @@ def load(source: Path, root: Path) -> list[Case]:
             program=program,
             needs=record.needs,
             timeout_s=record.timeout_s,
+            settle_s=record.settle_s,
             description=record.description,
-            classname=classname(source),
+            promised=record.promised,
+            slow=record.slow,
+            classname=name,
+            abi=abi,
         )
-        for record in read_records(program)
+        for record in records
     ]
 
 

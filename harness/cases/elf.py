@@ -5,6 +5,7 @@ Each record is text, ``key=value`` lines, and ends with a NUL; kcase.h makes the
 relocation and no byte order, so the host reads programs of any architecture without running them.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +18,9 @@ from harness.errors import UsageError
 SECTION = ".kharness.tests"
 KEYS = {
     *("test", "file", "line", "kernel", "config", "probe", "root", "cpus", "memory"),
-    "isolate",
-    *("timeout", "describe", "define-probe", "since"),
+    *("isolate", "splat"),
+    *("timeout", "settle", "describe", "promised", "slow", "every-case"),
+    *("define-probe", "since", "source"),
 }
 
 
@@ -33,6 +35,9 @@ class Record:
         needs: what it requires.
         timeout_s: its own time limit in seconds, or None.
         description: one line.
+        promised: where the promise stands, one line; may be empty.
+        slow: takes longer than three seconds on an idle machine.
+        settle_s: seconds that the kernel has to report something after its end, or None.
     """
 
     name: str
@@ -41,6 +46,24 @@ class Record:
     needs: Needs
     timeout_s: float | None
     description: str
+    promised: str = ""
+    slow: bool = False
+    settle_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Feature:
+    """What a ``PROBE`` asks the kernel for.
+
+    Attributes:
+        name: of the probe.
+        since: first version of mainline that has it, or None where none has.
+        source: commit or man page that says so.
+    """
+
+    name: str
+    since: tuple[int, int] | None
+    source: str
 
 
 def read_records(program: Path) -> list[Record]:
@@ -49,6 +72,32 @@ def read_records(program: Path) -> list[Record]:
     Raises:
         UsageError: not a program with cases, or its records are malformed.
     """
+    return parse_records(_section(program), program.name)
+
+
+def read_features(program: Path) -> list[Feature]:
+    """The probes of a program.
+
+    Raises:
+        UsageError: not a program with cases, or its records are malformed.
+    """
+    fields = [
+        _fields(text, program.name)
+        for text in _section(program).decode("utf-8", "replace").split("\0")
+        if text
+    ]
+    return [
+        Feature(
+            f["define-probe"][0],
+            _version(f["since"][0], program.name) if f["since"][0] != "0.0" else None,
+            f.get("source", [""])[0],
+        )
+        for f in fields
+        if "define-probe" in f
+    ]
+
+
+def _section(program: Path) -> bytes:
     try:
         with program.open("rb") as stream:
             section = ELFFile(stream).get_section_by_name(SECTION)
@@ -57,7 +106,7 @@ def read_records(program: Path) -> list[Record]:
         raise UsageError(f"cannot read the cases of {program.name}: {error}") from error
     if data is None:
         raise UsageError(f"{program.name} has no TEST in it", "see docs/writing-a-case.md")
-    return parse_records(data, program.name)
+    return bytes(data)
 
 
 def parse_records(data: bytes, where: str) -> list[Record]:
@@ -69,7 +118,8 @@ def parse_records(data: bytes, where: str) -> list[Record]:
         for f in fields
         if "define-probe" in f
     }
-    records = [_record(f, probes, where) for f in fields if "test" in f]
+    every = next((f for f in fields if "every-case" in f), {})
+    records = [_record(every, f, probes, where) for f in fields if "test" in f]
     names = [record.name for record in records]
     for name in names:
         if names.count(name) > 1:
@@ -90,12 +140,20 @@ def _fields(text: str, where: str) -> dict[str, list[str]]:
     return fields
 
 
-def _record(fields: dict[str, list[str]], probes: dict[str, tuple[int, int]], where: str) -> Record:
+def _record(
+    every: dict[str, list[str]],
+    own: dict[str, list[str]],
+    probes: dict[str, tuple[int, int]],
+    where: str,
+) -> Record:
+    """A test of the file whose cases all state ``every``; what the test states itself counts."""
+    fields = {key: every.get(key, []) + own.get(key, []) for key in {*every, *own}}
+
     def last(key: str, default: str = "") -> str:
         return fields.get(key, [default])[-1]
 
     wanted = []
-    for name in fields.get("probe", []):
+    for name in dict.fromkeys(fields.get("probe", [])):
         if name not in probes:
             raise UsageError(f"{where}: {last('test')} needs the probe {name}, which is not there")
         since = probes[name]
@@ -103,18 +161,33 @@ def _record(fields: dict[str, list[str]], probes: dict[str, tuple[int, int]], wh
     try:
         needs = Needs(
             kernel=_version(last("kernel"), where) if "kernel" in fields else None,
-            config=tuple(fields.get("config", [])),
+            config=tuple(dict.fromkeys(fields.get("config", []))),
             probes=tuple(wanted),
             root="root" in fields,
             cpus=int(last("cpus", "1")),
             memory_mib=int(last("memory", "0")),
             isolate=_isolate(last("isolate"), where),
+            expect_splat=_patterns(fields.get("splat", []), where),
         )
         timeout = float(last("timeout")) if "timeout" in fields else None
+        settle = int(last("settle")) / 1000 if "settle" in fields else None
         line = int(last("line"))
     except ValueError as error:
         raise UsageError(f"{where}: {last('test')}: {error}") from error
-    return Record(last("test"), last("file"), line, needs, timeout, last("describe"))
+    return Record(
+        *(last("test"), last("file"), line, needs, timeout),
+        *(last("describe"), last("promised"), "slow" in fields, settle),
+    )
+
+
+def _patterns(texts: list[str], where: str) -> tuple[str, ...]:
+    for text in texts:
+        try:
+            re.compile(text)
+        except re.error as error:
+            hint = "a regular expression that is found in the splat's title"
+            raise UsageError(f"{where}: EXPECT_SPLAT({text}): {error}", hint) from error
+    return tuple(dict.fromkeys(texts))
 
 
 def _isolate(text: str, where: str) -> str:
