@@ -2,8 +2,6 @@
 """What a person sees while a kernel is built: a live line, elsewhere one now and then."""
 
 import time
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
@@ -16,7 +14,7 @@ EVERY_S = 20.0
 
 
 class BuildDisplay:
-    """Shows the progress of builds; a context manager, called with each step.
+    """Shows the progress of builds; called with each step, closed at the end.
 
     Args:
         console: where to print.
@@ -64,15 +62,8 @@ class BuildDisplay:
             about=f"{left(at)} {clean(at.what)[-48:]}".strip(),
         )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Takes the live line away."""
         if self._progress:
             self._progress.stop()
             self._progress = None

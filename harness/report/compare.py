@@ -26,6 +26,11 @@ class Judgement(IntEnum):
     WORSE = 1
     UNJUDGED = 3
 
+    @property
+    def words(self) -> str:
+        """As a person says it."""
+        return self.name.lower().replace("_", " ")
+
 
 class Change(StrEnum):
     """Kinds of difference, in the order in which people want to see them."""
@@ -76,12 +81,14 @@ class Comparison:
         head: what to call the head.
         differences: worst first.
         same: number of cases without a difference.
+        incomplete: a sentence for each side whose run is incomplete.
     """
 
     base: str
     head: str
     differences: tuple[Difference, ...]
     same: int
+    incomplete: tuple[str, ...] = ()
 
     @property
     def judgement(self) -> Judgement:
@@ -104,17 +111,19 @@ def compare(
     *,
     names: tuple[str, str] = ("base", "head"),
     more: Sequence[Difference] = (),
+    missing: tuple[str, str] = ("", ""),
 ) -> Comparison:
     """Compares two runs.
 
     Where each of them has one kernel, cases are matched whatever the kernels are called; else by
-    kernel and case.
+    kernel and case. What an incomplete base has no result of may have been there and failed.
 
     Args:
         base: results before.
         head: results after.
         names: what to call them.
         more: differences that are known from elsewhere, such as a splat while booting.
+        missing: what is missing of each run; empty where nothing is.
     """
     one_each = len({r.kernel for r in base}) <= 1 and len({r.kernel for r in head}) <= 1
     before = {_key(r, one_each): r for r in last_results(base)}
@@ -122,12 +131,16 @@ def compare(
     found = list(more)
     same = 0
     for key in dict.fromkeys([*before, *after]):
-        differences = _differences(before.get(key), after.get(key))
+        differences = _differences(before.get(key), after.get(key), whole_base=not missing[0])
         found += differences
         same += not differences
     order = list(Change)
     found.sort(key=lambda d: order.index(d.change))
-    return Comparison(*names, tuple(found), same)
+    sides = zip(("base", "head"), names, missing, strict=True)
+    incomplete = tuple(
+        f"{side} {name} is incomplete: {words}" for side, name, words in sides if words
+    )
+    return Comparison(*names, tuple(found), same, incomplete)
 
 
 def unstable(difference: Difference, words: str) -> Difference:
@@ -150,11 +163,11 @@ def _key(result: Result, one_each: bool) -> tuple[str, str, str]:
     return ("" if one_each else result.kernel, result.classname, result.name)
 
 
-def _differences(base: Result | None, head: Result | None) -> list[Difference]:
+def _differences(base: Result | None, head: Result | None, *, whole_base: bool) -> list[Difference]:
     if base is not None and head is not None:
         found = _between(base, head)
     else:
-        found = _on_one_side(base, head)
+        found = _on_one_side(base, head, whole_base=whole_base)
     if found is None:
         return []
     known = head or base
@@ -162,11 +175,13 @@ def _differences(base: Result | None, head: Result | None) -> list[Difference]:
     return [Difference(found[0], known.case, found[1], base, head)]
 
 
-def _on_one_side(base: Result | None, head: Result | None) -> tuple[Change, str]:
+def _on_one_side(
+    base: Result | None, head: Result | None, *, whole_base: bool
+) -> tuple[Change, str]:
     if head is None:
         return Change.UNJUDGED, f"{_says(base)} on base, not run on head"
     change = Change.ADDED if head.outcome.good else Change.NEWLY_FAILING
-    if head.outcome is Outcome.ERROR:
+    if not whole_base or head.outcome is Outcome.ERROR:
         change = Change.UNJUDGED
     return change, f"not run on base, {_says(head)} on head"
 

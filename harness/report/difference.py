@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A comparison as people and programs read it: text, Markdown, JSON, JUnit."""
 
-import html
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,15 +9,16 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from harness.cache import replacing
-from harness.errors import HostError
-from harness.report.compare import Change, Comparison, Difference, Judgement
+from harness.outputs import write_whole
+from harness.report.compare import WORSE, Change, Comparison, Difference, Judgement
 from harness.report.journal import Journal
 from harness.report.junit import junit_text
+from harness.report.markup import escaped, fenced
 from harness.verdict.outcome import Outcome, Result
 from harness.verdict.text import clean, one_line
 
 FORMAT = 1
+FILES = ("difference.xml", "difference.md", "difference.json")
 LISTED = 50
 CONSOLE_LINES = 30
 STYLES = {
@@ -80,8 +79,8 @@ def print_report(console: Console, report: Report) -> None:
     """Prints differences, worst first, and the verdict."""
     for name, comparison in report.steps:
         style = STYLES[comparison.judgement]
-        words = comparison.judgement.name.lower().replace("_", " ")
-        console.print(Text(f"{words:12} ", style=style).append(clean(name), style="default"))
+        judged = f"{comparison.judgement.words:12} "
+        console.print(Text(judged, style=style).append(clean(name), style="default"))
     for change in Change:
         found = report.whole.of(change)
         if not found:
@@ -89,7 +88,7 @@ def print_report(console: Console, report: Report) -> None:
         console.print(Text(f"{change.value}: {len(found)}", style="bold"))
         for d in found[:LISTED]:
             console.print(Text(f"  {clean(d.case)}: {one_line(d.words)}".replace(" : ", " ")))
-            if d.change in (Change.BROKEN, Change.NEWLY_FAILING, Change.NEW_SPLAT):
+            if d.change in WORSE:
                 for line in _evidence(d):
                     console.print(Text(f"    {line}", style="dim"))
         if len(found) > LISTED:
@@ -98,6 +97,8 @@ def print_report(console: Console, report: Report) -> None:
         first = comparison.differences[0]
         words = f"broken by: {clean(name)}: {clean(first.case)} {one_line(first.words)}"
         console.print(Text(words, style="bold red"))
+    for words in report.whole.incomplete:
+        console.print(Text(clean(words), style="yellow"))
     console.print(Text(report.verdict(), style=STYLES[report.judgement]))
 
 
@@ -117,18 +118,13 @@ def write_reports(report: Report, folder: Path) -> list[Path]:
     Raises:
         HostError: they cannot be written.
     """
-    files = {
-        "difference.xml": difference_junit(report),
-        "difference.md": markdown(report),
-        "difference.json": json.dumps(to_json(report), indent=1) + "\n",
-    }
-    for name, text in files.items():
-        try:
-            with replacing(folder / name) as temporary:
-                temporary.write_text(text, "utf-8")
-        except OSError as error:
-            raise HostError(f"cannot write {folder / name}: {error.strerror}") from error
-    return [folder / name for name in files]
+    texts = (
+        *(difference_junit(report), markdown(report)),
+        json.dumps(to_json(report), indent=1) + "\n",
+    )
+    for name, text in zip(FILES, texts, strict=True):
+        write_whole(folder / name, [text])
+    return [folder / name for name in FILES]
 
 
 def to_json(report: Report) -> dict[str, Any]:
@@ -150,6 +146,7 @@ def _comparison_json(comparison: Comparison) -> dict[str, Any]:
         "base": comparison.base,
         "head": comparison.head,
         "same": comparison.same,
+        "incomplete": list(comparison.incomplete),
         "differences": [
             {
                 "change": d.change.name.lower(),
@@ -171,25 +168,26 @@ def _comparison_json(comparison: Comparison) -> dict[str, Any]:
 
 def markdown(report: Report) -> str:
     """The report for a pull request."""
-    out = [f"## {_escaped(report.verdict())}", ""]
+    out = [f"## {escaped(report.verdict())}", ""]
+    for words in report.whole.incomplete:
+        out += [escaped(words), ""]
     if report.steps:
         out += ["| patch | judgement | worst |", "|---|---|---|"]
         for name, c in report.steps:
             first = c.differences[0] if c.differences else None
             worst = f"{first.change.value}: {first.case}" if first else "nothing changed"
-            judged = c.judgement.name.lower().replace("_", " ")
-            out.append(f"| {_escaped(name)} | {judged} | {_escaped(worst)} |")
+            out.append(f"| {escaped(name)} | {c.judgement.words} | {escaped(worst)} |")
         out.append("")
     for change in Change:
         found = report.whole.of(change)
         if not found:
             continue
         out += [f"### {change.value}: {len(found)}", "", "| case | what |", "|---|---|"]
-        out += [f"| {_escaped(d.case or '-')} | {_escaped(d.words)} |" for d in found[:LISTED]]
+        out += [f"| {escaped(d.case or '-')} | {escaped(d.words)} |" for d in found[:LISTED]]
         out += [f"| ... | {len(found) - LISTED} more |"] if len(found) > LISTED else []
         out.append("")
         for d in found[:LISTED]:
-            if change in (Change.BROKEN, Change.NEWLY_FAILING, Change.NEW_SPLAT):
+            if change in WORSE:
                 out += _details(d)
     return "\n".join(out).rstrip() + "\n"
 
@@ -199,18 +197,8 @@ def _details(d: Difference) -> list[str]:
     console = clean(d.head.console).splitlines() if d.head else []
     if console:
         text += ["console:", *console[-CONSOLE_LINES:]]
-    fenced = "\n".join(text)
-    fence = "```"
-    while fence in fenced:
-        fence += "`"
-    summary = f"<summary>{_escaped(d.case or d.change.value)}</summary>"
-    return ["<details>", summary, "", f"{fence}text", fenced, fence, "", "</details>", ""]
-
-
-def _escaped(text: str) -> str:
-    """Text of a guest or a patch in a line of Markdown: never markup, never a new column."""
-    line = html.escape(one_line(text), quote=False)
-    return re.sub(r"[\\`*_\[\]|#@]", lambda mark: f"&#{ord(mark[0])};", line)
+    summary = f"<summary>{escaped(d.case or d.change.value)}</summary>"
+    return ["<details>", summary, "", *fenced("\n".join(text)), "", "</details>", ""]
 
 
 def difference_junit(report: Report) -> str:

@@ -2,16 +2,31 @@
 """Reading results back: from a run folder's journal, or from a JUnit file of any tool."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 from junitparser import Error, Failure, JUnitXml, JUnitXmlError, Skipped, TestCase, TestSuite
 
 from harness.errors import UsageError
-from harness.report.journal import read_journal
+from harness.report.journal import NAME, Journal, read_journal
+from harness.report.junit_read import not_run
 from harness.verdict.outcome import Outcome, Result
 
 
-def read_results(path: Path) -> list[Result]:
-    """The results of a run.
+class Read(NamedTuple):
+    """What was read of a run.
+
+    Attributes:
+        results: all that there are.
+        missing: what is missing of the run, in a few words; empty where nothing is. A JUnit file
+            says so itself: what has no result is an error in it.
+    """
+
+    results: list[Result]
+    missing: str = ""
+
+
+def read_run(path: Path) -> Read:
+    """The results of a run, and what is missing of it.
 
     Args:
         path: a run folder, or a JUnit file.
@@ -19,9 +34,10 @@ def read_results(path: Path) -> list[Result]:
     Raises:
         UsageError: it is neither, or has no result.
     """
-    journal = path / "journal.jsonl"
-    if journal.is_file():
-        results = read_journal(journal).results
+    missing = ""
+    if (path / NAME).is_file():
+        journal = read_journal(path / NAME)
+        results, missing = journal.results, _missing(journal)
     elif path.is_file():
         results = _junit(path)
     elif path.is_dir():
@@ -32,7 +48,20 @@ def read_results(path: Path) -> list[Result]:
         raise UsageError(f"no run at {path}", "give a run folder or a JUnit file")
     if not results:
         raise UsageError(f"{path} has no result in it", "did the run come to its first case?")
-    return results
+    return Read(results, missing)
+
+
+def read_results(path: Path) -> list[Result]:
+    """The results of :func:`read_run`."""
+    return read_run(path).results
+
+
+def _missing(journal: Journal) -> str:
+    absent = len(journal.missing())
+    if absent:
+        planned = len(journal.plan.cases) if journal.plan else 0
+        return f"{absent} of {planned} cases have no result"
+    return "" if journal.ended else "the run did not come to its end"
 
 
 def _junit(path: Path) -> list[Result]:
@@ -60,6 +89,8 @@ def _result(case: TestCase, suite: str) -> Result:
             outcome = Outcome.ERROR
         elif isinstance(entry, Skipped):
             outcome = Outcome.SKIP
+    if outcome is Outcome.PASS and (said := not_run(case._elem)):
+        outcome, message = Outcome.SKIP, said
     classname, name = case.classname or "", case.name or ""
     return Result(
         case=f"{classname}::{name}" if classname else name,
