@@ -3,38 +3,41 @@
 
 import os
 import sys
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
 import click
 from rich.console import Console
 
+from harness import complete
 from harness.cache import private_folder
-from harness.cli_common import reported
-from harness.cli_kernels import plan_of
+from harness.cli_common import reported, screen
 from harness.config import load_settings
 from harness.errors import UsageError
 from harness.kernels.patches import load_patches
+from harness.kernels.spec import plan_of
+from harness.outputs import Output, check_outputs
 from harness.report.building import BuildDisplay
 from harness.report.compare import compare
-from harness.report.difference import Report, print_report, write_reports
-from harness.report.read import read_results
+from harness.report.difference import FILES, Report, print_report, write_reports
+from harness.report.journal import NAME
 from harness.series import SeriesOptions, judge_series
 
 CODES = "Exit codes: 0 nothing got worse, 1 something did, 3 could not judge, 4 wrong usage."
 
 
-def _finish(report: Report, folder: Path | None, screen: Console) -> None:
-    print_report(screen, report)
+def _finish(report: Report, folder: Path | None, shown: Console) -> None:
+    print_report(shown, report)
     if folder:
         files = write_reports(report, private_folder(folder))
-        screen.print(f"reports: {', '.join(str(f) for f in files)}", style="dim", markup=False)
+        shown.print(f"reports: {', '.join(str(f) for f in files)}", style="dim", markup=False)
     sys.exit(int(report.judgement))
 
 
 @click.command("compare", epilog=CODES)
-@click.argument("base", type=click.Path(path_type=Path))
-@click.argument("head", type=click.Path(path_type=Path))
+@click.argument("base", type=click.Path(path_type=Path), shell_complete=complete.runs)
+@click.argument("head", type=click.Path(path_type=Path), shell_complete=complete.runs)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -46,14 +49,28 @@ def compare_command(base: Path, head: Path, out: Path | None) -> None:
 
     Example: kharness compare .kharness/runs/20260101-120000-1 .kharness/runs/latest
     """
-    screen = Console(highlight=False, soft_wrap=True)
+    # junitparser brings lxml: 20 ms that no other command needs.
+    from harness.report.read import read_run  # noqa: PLC0415
+
+    shown = screen()
+    if out:
+        outputs = [Output(f"--out {out}", out / name, name) for name in FILES]
+        check_outputs(outputs, [path / NAME if path.is_dir() else path for path in (base, head)])
     names = (str(base), str(head))
-    found = compare(read_results(base), read_results(head), names=names)
-    _finish(Report(found), out, screen)
+    before, after = read_run(base), read_run(head)
+    missing = before.missing, after.missing
+    found = compare(before.results, after.results, names=names, missing=missing)
+    _finish(Report(found), out, shown)
 
 
 @click.command(epilog=CODES)
-@click.option("--base", required=True, metavar="SPEC|RECIPE", help="Kernel without the series.")
+@click.option(
+    "--base",
+    required=True,
+    metavar="SPEC|RECIPE",
+    help="Kernel without the series.",
+    shell_complete=complete.recipes,
+)
 @click.option(
     "--patches",
     required=True,
@@ -93,7 +110,7 @@ def series(  # noqa: PLR0917 - click calls it by name
       kharness series --base mainline --patches ~/0001-fix.patch
       kharness series --base ~/linux --patches v3.mbox --each --cases cases/pidfd/open.c
     """
-    screen = Console(highlight=False, soft_wrap=True)
+    shown = screen()
     found = [patch for path in patches for patch in load_patches(path)]
     plan = plan_of(base, source)
     stamp = f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}"
@@ -102,7 +119,7 @@ def series(  # noqa: PLR0917 - click calls it by name
         raise UsageError(f"{folder} is not empty", "give another --out")
     private_folder(folder)
     settings = load_settings(None, Path.cwd())
-    with BuildDisplay(screen) as display:
+    with closing(BuildDisplay(shown)) as display:
         report = judge_series(
             plan,
             found,
@@ -112,8 +129,8 @@ def series(  # noqa: PLR0917 - click calls it by name
                 run_options=("-k", keyword) if keyword else (),
                 jobs=jobs,
                 each=each,
-                say=lambda words: screen.print(words, style="dim", markup=False),
+                say=lambda words: shown.print(words, style="dim", markup=False),
             ),
             display,
         )
-    _finish(report, folder, screen)
+    _finish(report, folder, shown)

@@ -1,45 +1,213 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""harness.toml into typed settings; an unknown key is an error that names the nearest known one."""
+"""harness.toml into typed settings; an unknown key is an error that names the nearest known one.
 
-import difflib
+What is written below a field is its description in the JSON Schema and in docs.
+"""
+
+import os
+import re
 import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from harness.cases.case import Abi
+from harness.config_check import Problem, problems_of, toml_problem
+from harness.config_env import Override, overrides
 from harness.errors import UsageError
+from harness.report.flavour import FLAVOURS
+from harness.report.formats import parse_formats
+from harness.verdict.expected import Expectation
+from harness.verdict.known_failures import KernelPattern, KnownFailure
+from harness.verdict.outcome import Outcome
+from harness.versions import KernelRange
 
 FILE = "harness.toml"
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, str_strip_whitespace=True, use_attribute_docstrings=True
+    )
 
 
 class RunSection(_Section):
     """``[run]``: what is run, and how."""
 
     kernels: tuple[str, ...] = Field(("debian:6.12", "debian:6.1"), min_length=1)
+    """Kernels to run on, by spec: ``debian:6.12``, ``recipe:procfd``, a path."""
     cases: tuple[str, ...] = ("cases",)
+    """Paths and node ids of the cases that are run when none is given; with ``suites`` and without
+    a folder ``cases``, none."""
+    suites: tuple[str, ...] = ()
+    """Programs of others: ``kselftest:DIR``, ``ltp:DIR``, ``exec:PROGRAM``."""
+    rootfs: str = ""
+    """The guest's root for suites: a folder or a tarball."""
+    timeout_factor: float | None = Field(None, gt=0)
+    """What the suites' own time limits are multiplied by; by default 1 with KVM, 4 without."""
     accel: Literal["auto", "kvm", "tcg"] = "auto"
+    """Accelerator; ``auto`` takes KVM where it runs guests."""
     isolate: Literal["fork", "boot", "shared"] = "fork"
+    """What a case shares with those before it."""
+    abi: tuple[Abi, ...] = Field((Abi.NATIVE,), min_length=1)
+    """What programs are compiled for."""
     timeout_s: float = Field(60.0, gt=0)
+    """Time limit in seconds of a case that states none."""
     boot_timeout_s: float = Field(120.0, gt=0)
+    """Time limit of a guest's boot in seconds; half of it without a word on the console."""
     folder: str = ".kharness/runs"
+    """Folder of run folders, from where the run starts."""
+    settle_s: float = Field(0.0, ge=0, le=60)
+    """Seconds for late reports of the kernel after a case's end."""
+    warn: Literal["crash", "fail", "ignore"] = "crash"
+    """What a WARNING of the kernel makes of a case."""
+    dump: Literal["never", "on-crash"] = "never"
+    """Whether the memory of a guest that crashed or hung is kept."""
+    dump_limit: int = Field(3, ge=0)
+    """So many dumps of a run are kept."""
+    dump_limit_mib: int = Field(1024, ge=1)
+    """What the dumps of a run may take together in MiB."""
+
+    def paths(self, start: Path) -> tuple[str, ...]:
+        """``cases`` as it counts below a folder: who names suites only needs no folder of cases."""
+        implied = self.suites and "cases" not in self.model_fields_set
+        return self.cases if not implied or (start / self.cases[0]).exists() else ()
 
 
 class GuestSection(_Section):
     """``[guest]``: the guest's size, unless a case needs more."""
 
     memory_mib: int = Field(128, ge=64)
+    """Memory in MiB."""
     cpus: int = Field(1, ge=1)
+    """Virtual CPUs."""
+    append: tuple[str, ...] = ()
+    """Further words for the kernel's command line: ``["slub_debug=FZP", "loglevel=8"]``."""
 
 
 class CacheSection(_Section):
     """``[cache]``: what may stay on the host."""
 
     limit_mib: int = Field(2048, ge=0)
+    """What saved templates may take in MiB; those unused for longest go first."""
+
+
+class ReportSection(_Section):
+    """``[report]``: what is made of the journal."""
+
+    junit_flavour: str = "jenkins"
+    """Who reads junit.xml: ``jenkins``, ``gitlab``, ``github``, ``azure``, ``ant``, ``generic``."""
+    formats: tuple[str, ...] = ()
+    """Further reports, as in ``--format``: ``markdown``, ``tap=out.tap``, ``auto`` ..."""
+    kcidb_origin: str = Field("kharness", pattern=r"^[a-z0-9_]+$")
+    """The CI system's name in KCIDB."""
+    kcidb_tree: str = ""
+    """Name of the kernel tree in KCIDB: ``mainline``, ``net-next``."""
+    kcidb_git_url: str = Field("", pattern=r"^(https://\S*)?$")
+    """The tree's repository."""
+    kcidb_git_commit: str = Field("", pattern=r"^([0-9a-f]{40})?$")
+    """The commit that the kernel was built of."""
+
+    @field_validator("formats")
+    @classmethod
+    def _known_formats(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            parse_formats(formats, {})
+        except UsageError as error:
+            raise ValueError(str(error).removeprefix("--format ")) from error
+        return formats
+
+    @field_validator("junit_flavour")
+    @classmethod
+    def _known_flavour(cls, name: str) -> str:
+        if name not in FLAVOURS:
+            raise ValueError(f"no flavour is called {name!r}; known: {', '.join(FLAVOURS)}")
+        return name
+
+
+class ExpectSplatSection(_Section):
+    """``[[expect_splat]]``: a splat that is known, and changes no outcome."""
+
+    title: str = Field(min_length=1)
+    """Regular expression for the splat's title."""
+    kernel: str = ""
+    """Versions of the kernel, ``>=6.1,<6.12``; empty for all."""
+    reason: str = Field(min_length=1)
+    """Why it is known."""
+    link: str = ""
+    """Where more is written about it."""
+
+    @field_validator("title")
+    @classmethod
+    def _is_pattern(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"no regular expression: {error}") from error
+        return value
+
+    @field_validator("kernel")
+    @classmethod
+    def _is_range(cls, value: str) -> str:
+        KernelRange.parse(value)
+        return value
+
+    def expectation(self) -> Expectation:
+        """As ``verdict`` takes it."""
+        return Expectation(self.title, self.reason, KernelRange.parse(self.kernel), self.link)
+
+
+def _or_one_alone(schema: dict[str, Any]) -> None:
+    """A list of one may be written without its brackets."""
+    several = {key: schema.pop(key) for key in ("items", "minItems", "type")}
+    schema["anyOf"] = [several["items"], several]
+
+
+class ExpectEntry(_Section):
+    """``[[expect]]``: a known failure (docs/results.md)."""
+
+    case: str = Field(min_length=1)
+    """Pattern over node ids or names, ``cases/pidfd/*::wait_*`` or ``wait_*``."""
+    reason: str = Field(min_length=1)
+    """Why it is known."""
+    kernel: str | None = None
+    """Versions of the kernel, ``>=6.1,<6.12``, or a kernel's name, ``debian-*``; all by default."""
+    outcome: tuple[Outcome, ...] = Field(
+        (Outcome.FAIL,), min_length=1, json_schema_extra=_or_one_alone
+    )
+    """What is expected, one or several; ``flaky`` for what fails only sometimes."""
+    link: str = ""
+    """Where more is written about it."""
+    until: date | None = None
+    """Last day on which the entry counts."""
+
+    @field_validator("outcome", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("outcome")
+    @classmethod
+    def _to_be_expected(cls, value: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
+        if set(value) & {Outcome.PASS, Outcome.XFAIL, Outcome.XPASS}:
+            raise ValueError("fail, crash, timeout, error, skip or flaky")
+        return value
+
+    @field_validator("kernel")
+    @classmethod
+    def _range_or_name(cls, value: str | None) -> str | None:
+        if value is not None:
+            KernelPattern(value)
+        return value
+
+    def known_failure(self) -> KnownFailure:
+        """As the verdict takes it."""
+        kernel = KernelPattern(self.kernel) if self.kernel else None
+        return KnownFailure(self.case, self.outcome, self.reason, kernel, self.link, self.until)
 
 
 class Settings(_Section):
@@ -48,41 +216,86 @@ class Settings(_Section):
     run: RunSection = RunSection()
     guest: GuestSection = GuestSection()
     cache: CacheSection = CacheSection()
+    report: ReportSection = ReportSection()
+    expect_splat: tuple[ExpectSplatSection, ...] = ()
+    expect: tuple[ExpectEntry, ...] = ()
 
 
-def load_settings(path: Path | None, start: Path) -> Settings:
+@dataclass(frozen=True)
+class Source:
+    """Where settings come from.
+
+    Attributes:
+        file: the harness.toml, or None when there is none.
+        text: what is in it.
+        data: the same, read.
+        overrides: of the environment.
+        problems: what is wrong with any of them.
+    """
+
+    file: Path | None
+    text: str
+    data: dict[str, Any]
+    overrides: tuple[Override, ...]
+    problems: tuple[Problem, ...]
+
+    def merged(self) -> dict[str, Any]:
+        """The file's values, and those of the environment in their place."""
+        merged = dict(self.data)
+        for one in self.overrides:
+            section = merged.get(one.section)
+            known = section if isinstance(section, dict) else {}
+            merged[one.section] = {**known, one.key: one.value}
+        return merged
+
+
+def load_settings(
+    path: Path | None, start: Path, environment: Mapping[str, str] | None = None
+) -> Settings:
     """The settings of ``path``, else of the nearest harness.toml at or above ``start``, else none.
+
+    What the environment has (``KHARNESS_RUN_TIMEOUT_S=30``) goes before what the file has.
+
+    Args:
+        path: the file to read, or None to look for it.
+        start: folder to look from.
+        environment: variables; those of this process when not given.
 
     Raises:
         UsageError: the file is missing or wrong; says where.
     """
-    found = path or next(
+    source = read_source(path, start, environment)
+    if source.problems:
+        first = source.problems[0]
+        more = f" (and {len(source.problems) - 1} more)" if len(source.problems) > 1 else ""
+        raise UsageError(f"{first.where}: {first.what}{more}", first.hint)
+    return Settings.model_validate(source.merged())
+
+
+def read_source(
+    path: Path | None, start: Path, environment: Mapping[str, str] | None = None
+) -> Source:
+    """What :func:`load_settings` makes settings of, with all that is wrong with it.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    environment = os.environ if environment is None else environment
+    file = path or next(
         (folder / FILE for folder in (start, *start.parents) if (folder / FILE).is_file()), None
     )
-    if found is None:
-        return Settings()
+    found, wrong = overrides(environment, Settings)
     try:
-        data = tomllib.loads(found.read_text("utf-8"))
+        text = file.read_text("utf-8") if file else ""
+        data = tomllib.loads(text)
     except OSError as error:
-        raise UsageError(f"cannot read {found}: {error.strerror}") from error
+        raise UsageError(f"cannot read {file}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{found} is no TOML: {error}") from error
+        return Source(file, "", {}, found, (toml_problem(str(file), error), *wrong))
+    source = Source(file, text, data, found, tuple(wrong))
     try:
-        return Settings.model_validate(data)
+        Settings.model_validate(source.merged())
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            raise UsageError(f"{found}: unknown key {where}", _nearest(first["loc"])) from error
-        raise UsageError(f"{found}: {where}: {first['msg']}") from error
-
-
-def _nearest(place: tuple[Any, ...]) -> str:
-    model: type[BaseModel] = Settings
-    for part in place[:-1]:
-        field = model.model_fields.get(str(part))
-        if field is None or not isinstance(field.annotation, type):
-            return ""
-        model = field.annotation
-    near = difflib.get_close_matches(str(place[-1]), model.model_fields, 1, 0.4)
-    return f"did you mean {near[0]}?" if near else f"known: {', '.join(model.model_fields)}"
+        problems = problems_of(error, Settings, str(file), text, found)
+        return Source(file, text, data, found, (*problems, *wrong))
+    return source

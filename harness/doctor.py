@@ -14,9 +14,9 @@ from harness.errors import KharnessError
 from harness.host import cpu_count, find_busybox, find_qemu, free_mib, memory_available_mib
 from harness.kernels.build import missing_tools
 from harness.kernels.spec import resolve
-from harness.runner import store_initramfs
 from harness.toolchain import compile_program, find_compiler
 from harness.vm.accel import choose_accel
+from harness.vm.archives import store_initramfs
 from harness.vm.console import Console
 from harness.vm.guest import Guest
 from harness.vm.loop import VmLoop

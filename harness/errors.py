@@ -38,6 +38,11 @@ class KharnessError(Exception):
     def __str__(self) -> str:
         return f"{self.what}: {self.hint}" if self.hint else self.what
 
+    @property
+    def whole(self) -> str:
+        """The line, and the evidence below it."""
+        return "\n".join(part for part in (str(self), self.detail) if part)
+
     def __reduce__(self) -> tuple[type["KharnessError"], tuple[str, str, str]]:
         return type(self), (self.what, self.hint, self.detail)
 
@@ -52,8 +57,16 @@ class HostError(KharnessError):
     """The host cannot do its part: no QEMU, no compiler, no space (exit 3)."""
 
 
+class QemuEndedError(HostError):
+    """QEMU was ended by a signal, or hangs, while a guest was to come up (exit 3)."""
+
+
 class KernelError(KharnessError):
     """A kernel that cannot be had, is not one, or does not come up (exit 3)."""
+
+
+class BootPanicError(KernelError):
+    """A kernel that panicked, or reset, while it booted (exit 3)."""
 
 
 class GuestError(KharnessError):

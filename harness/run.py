@@ -1,136 +1,167 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One run: which kernels, where its folder is, guests started ahead, results taken and reported."""
+"""One run: what is asked of it by pytest's plugins, and how its parts hold together."""
 
-import asyncio
 import contextlib
-import os
-import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date
 from pathlib import Path
 
 from rich.console import Console
 
-from harness import __version__
-from harness.cache import private_folder
+from harness.again import run_again
+from harness.ahead import Ahead
 from harness.cases.case import Case
+from harness.choice import new_seed
 from harness.config import Settings, load_settings
-from harness.errors import ExitCode, HostError, KharnessError, UsageError
-from harness.host import cpu_count, find_qemu
+from harness.errors import ExitCode, KharnessError, UsageError
+from harness.host import cpu_count
 from harness.kernels.kernel import Kernel
-from harness.kernels.spec import resolve
-from harness.report.building import BuildDisplay
-from harness.report.journal import JournalWriter, KernelInfo, RunInfo, read_journal
-from harness.report.junit import write_junit
-from harness.report.terminal import Display, exit_code, print_summary
-from harness.runner import Isolation, KernelRunner, RunnerSettings, guest_path
-from harness.verdict.outcome import Result
-from harness.vm.guest import BootLimits
+from harness.options import RunOptions, as_asked, parse_abis, parse_jobs
+from harness.outputs import Failures
+from harness.report.journal import NAME
+from harness.report.stream import JournalIndex
+from harness.report.terminal import Display, exit_code
+from harness.resume import Earlier, read_run, resume_command, what_changed
+from harness.run_end import (
+    print_end,
+    print_interrupted,
+    tell_of_unmet,
+    write_run_folder,
+)
+from harness.run_folder import RunFolder
+from harness.run_guests import RunGuests
+from harness.run_inputs import RunInputs
+from harness.run_reports import RunReports
+from harness.runner import KernelRunner
+from harness.taken import Taken
+from harness.turns import Here, Turns
+from harness.verdict.known_failures import KnownFailure, known_failure_of, notes_on
+from harness.verdict.outcome import HOST, Result
 from harness.vm.loop import VmLoop
-from harness.vm.qemu import Shape
-
-LOOK_AHEAD = 4
-"""Cases per guest at a time that are started before their turn, so that a slow one stops nobody."""
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What the user asked for; None and empty leave it to harness.toml.
-
-    Attributes:
-        start: folder that the run was started in.
-        worker: name of the xdist worker, empty in the controller.
-        build: build what is a kernel tree.
-        ui: ``normal``, ``quiet`` or ``verbose`` for kharness's own display, empty for pytest's.
-    """
-
-    start: Path
-    kernels: tuple[str, ...] = ()
-    accel: str | None = None
-    isolate: str | None = None
-    timeout_s: float | None = None
-    jobs: str | None = None
-    junit: Path | None = None
-    run_dir: Path | None = None
-    config: Path | None = None
-    worker: str = ""
-    build: bool = False
-    ui: str = ""
 
 
 class Run:
     """A run. Nothing is fetched, made or started before it is needed.
 
+    Of results it keeps outcomes (:mod:`harness.taken`); all else of them is in the journal.
+
     Args:
         options: what the user asked for.
 
+    Attributes:
+        options: as given.
+        settings: harness.toml.
+        seed: of every random choice.
+        abis: that programs are made for.
+        earlier: the run as it was left, when it is taken up again.
+        taken: which cases have a result.
+        problem: what keeps the run from going on.
+        notes: lines that the user should see, each once.
+        display: shows progress; None where pytest does.
+        console: where it prints.
+        python_plan: node id and kernel of the Python tests that are to run.
+
     Raises:
-        UsageError: harness.toml is wrong, or an option is.
+        UsageError: harness.toml is wrong, an option is, or a report cannot be written where it is
+            wanted.
     """
 
     def __init__(self, options: RunOptions) -> None:
         self.options = options
         self.settings: Settings = load_settings(options.config, options.start)
+        self._reports = RunReports(
+            options.formats, self.settings.report, options.start, options.junit_flavour
+        )
         self.problem: KharnessError | None = None
-        self.results: list[Result] = []
-        self._jobs_wanted = _jobs(options.jobs)
-        self._kernels: dict[str, Kernel] = {}
-        self._programs: dict[str, Path] = {}
-        self._loop: VmLoop | None = None
-        self._runners: dict[str, KernelRunner] = {}
-        self._slots: asyncio.Semaphore | None = None
-        self._plan: list[tuple[Case, str]] = []
-        self._places: dict[tuple[str, str], int] = {}
-        self._started: dict[tuple[str, str], Future[Result]] = {}
-        self._next = 0
-        self._journal: JournalWriter | None = None
-        self._journalled_kernels: set[str] = set()
-        self._folder = options.run_dir.absolute() if options.run_dir else None
-        self._start = time.monotonic()
+        self.seed = new_seed() if options.seed is None else options.seed
+        self._jobs_wanted = parse_jobs(options.jobs)
+        self.abis = parse_abis(options.abi) if options.abi else self.settings.run.abi
+        self.earlier: Earlier | None = None
+        if options.resume and options.run_dir and not options.worker:
+            self.earlier = read_run(options.run_dir.absolute())
+        self.taken = Taken(self.earlier.outcomes if self.earlier else None)
+        self._began = time.monotonic()
         self.notes: list[str] = []
+        self.python_plan: list[tuple[str, str]] = []
         self._finished = False
+        self._guard = contextlib.ExitStack()
+        self._today = date.today()
+        self._known = [entry.known_failure() for entry in self.settings.expect]
+        self._found: list[tuple[str, str]] = []
         quiet, verbose = options.ui == "quiet", options.ui == "verbose"
         # pytest puts another file in sys.stdout while a test runs, and notes come at any time.
         self.console = Console(highlight=False, soft_wrap=True, file=sys.__stdout__)
         self.display = Display(self.console, quiet=quiet, verbose=verbose) if options.ui else None
+        self._inputs = RunInputs(options, self.settings, self.console, self.note)
+        section = self.settings.run
+        asked = as_asked(options, section, self.abis, self.seed)
+        self._folder = RunFolder(options, section.folder, self.seed, asked, self.earlier)
+        if not options.worker:
+            self._reports.check(self._folder.path, junit=options.junit, html=options.html)
+        self._guests = RunGuests(
+            *(options, self.settings, self._inputs),
+            folder=self.folder,
+            seed=self.seed,
+            jobs=self.jobs,
+            note=self.note,
+        )
+        self._turns = Turns(self.jobs, options.rules, self.known_failure)
+        self._ahead = Ahead(self._begin, self.jobs)
 
     # What is to be run
 
     def kernels(self) -> list[Kernel]:
-        """The kernels of the run, resolved once.
-
-        Raises:
-            KharnessError: one cannot be had, or two have the same name.
-        """
-        if not self._kernels:
-            with BuildDisplay(self.console, quiet=self.options.ui in ("", "quiet")) as display:
-                for spec in dict.fromkeys(self.options.kernels or self.settings.run.kernels):
-                    kernel = resolve(spec, build_tree=self.options.build, progress=display)
-                    name, number = kernel.name, 2
-                    while name in self._kernels:
-                        name, number = f"{kernel.name}-{number}", number + 1
-                    self._kernels[name] = replace(kernel, name=name)
-        return list(self._kernels.values())
+        """See :meth:`harness.run_inputs.RunInputs.kernels`."""
+        return self._inputs.kernels()
 
     def add_programs(self, cases: Sequence[Case]) -> None:
-        """Programs that the guests need."""
-        for case in cases:
-            other = self._programs.setdefault(guest_path(case), case.program)
-            if other != case.program:
-                raise UsageError(
-                    f"two sources are called {case.classname}", "rename one of the files"
-                )
+        """See :meth:`harness.run_inputs.RunInputs.add_programs`."""
+        self._inputs.add_programs(cases)
+
+    def suites(self) -> list[Case]:
+        """See :meth:`harness.run_inputs.RunInputs.suites`."""
+        return self._inputs.suites()
+
+    def found(self, cases: list[tuple[str, str]]) -> None:
+        """Node id and kernel of everything that was found, selected or not."""
+        self._found = cases
 
     def plan(self, cases: list[tuple[Case, str]]) -> None:
-        """What will be asked for, in order; guests are started ahead of it."""
-        self._plan = cases
-        self._places = {(case.node, kernel): n for n, (case, kernel) in enumerate(cases)}
+        """What will be asked for, in order; guests are started ahead of it.
+
+        Raises:
+            KharnessError: the journal cannot be written, or what a run is to go on with changed.
+        """
+        self._ahead.plan(cases)
+        keys = [*self.python_plan, *self._ahead.keys]
+        self.taken.plan(keys)
+        if keys and not self.options.worker:
+            self.keep_plan(keys)
         if self.display:
-            self.display.start(len(cases))
+            self.display.start(len(cases) + len(self.python_plan))
+
+    def keep_plan(self, keys: list[tuple[str, str]]) -> None:
+        """Puts into the journal what is to run, by node id and kernel.
+
+        Raises:
+            KharnessError: see :meth:`plan`.
+        """
+        earlier = self.earlier.plan if self.earlier else None
+        # Tests without a guest need no kernel, and perhaps there is none to be had.
+        needed = earlier.kernels if earlier else {kernel for _, kernel in keys} - {HOST}
+        kernels, programs = self._inputs.digests() if needed else ({}, {})
+        if earlier is not None and not self.options.force:
+            changed = what_changed(earlier, kernels, programs)
+            if changed:
+                raise UsageError(
+                    f"{self.options.run_dir} cannot be finished: {changed} not the same any more",
+                    "start a new run, or --force",
+                )
+        self.folder()
+        self._folder.plan(keys, kernels, programs)
 
     @property
     def jobs(self) -> int:
@@ -142,69 +173,64 @@ class Run:
     # Running
 
     def result(self, case: Case, kernel: str) -> Result:
-        """The result of one case on one kernel; waits for it."""
-        key = (case.node, kernel)
-        if key not in self._started:
-            self._begin(case, kernel)
-        if not self.options.worker:
-            self._look_ahead(key)
-        return self._started.pop(key).result()
+        """The result of one case on one kernel; waits for it.
 
-    def _look_ahead(self, key: tuple[str, str]) -> None:
-        at = self._places.get(key)
-        if at is None:
-            return
-        self._next = max(self._next, at + 1)
-        while self._next < len(self._plan) and len(self._started) < LOOK_AHEAD * self.jobs:
-            case, kernel = self._plan[self._next]
-            if (case.node, kernel) not in self._started:
-                self._begin(case, kernel)
-            self._next += 1
+        Raises:
+            KeyboardInterrupt: the run was interrupted before the case began.
+        """
+        ahead = not self.options.worker and not self.options.rules.hunts
+        return self._ahead.result(case, kernel, ahead=ahead)
 
-    def _begin(self, case: Case, kernel: str) -> None:
-        loop = self._vm_loop()
-        runner = self._runner(kernel)
-        self._started[case.node, kernel] = loop.start(self._in_turn(runner, case))
+    def stop_soon(self) -> int:
+        """No case is begun any more; returns how many run and have to end."""
+        return self._turns.stop()
 
-    async def _in_turn(self, runner: KernelRunner, case: Case) -> Result:
-        if self._slots is None:
-            self._slots = asyncio.Semaphore(self.jobs)
-        runner.queued += 1
-        await self._slots.acquire()
-        runner.queued -= 1
-        try:
-            return await runner.run(case)
-        finally:
-            self._slots.release()
+    def guests_of(self, kernel: str) -> tuple[VmLoop, KernelRunner]:
+        """Where Python tests get their guests."""
+        return self._guests.loop(), self._guests.runner(kernel)
 
-    def _vm_loop(self) -> VmLoop:
-        if self._loop is None:
-            self._loop = VmLoop()
-            self._loop.__enter__()
-        return self._loop
+    def _begin(self, case: Case, kernel: str) -> "Future[Result]":
+        loop, runner = self.guests_of(kernel)
+        return loop.start(self._turns.take(runner, case, self._cases))
 
-    def _runner(self, name: str) -> KernelRunner:
-        if name not in self._runners:
-            kernel = self._kernels[name]
-            section = self.settings.run
-            settings = RunnerSettings(
-                qemu=find_qemu(kernel.arch.value),
-                accel=self.options.accel or section.accel,
-                isolation=Isolation(self.options.isolate or section.isolate),
-                timeout_s=self.options.timeout_s or section.timeout_s,
-                limits=BootLimits(
-                    total_s=section.boot_timeout_s, silence_s=section.boot_timeout_s / 2
-                ),
-                shape=Shape(self.settings.guest.cpus, self.settings.guest.memory_mib),
-                consoles=self.folder() / "consoles",
-                worker=self.options.worker or "main",
-                ahead=not self.options.worker and self.jobs < cpu_count(),
-                cache_limit_mib=self.settings.cache.limit_mib,
-            )
-            self._runners[name] = KernelRunner(kernel, self._programs, settings, self.note)
-        return self._runners[name]
+    def python_turn(self, once: Here, node: str, kernel: Kernel | None) -> tuple[Result, Result]:
+        """A Python test with all its tries: see :meth:`harness.turns.Turns.take_here`."""
+        return self._turns.take_here(once, node, kernel, self._cases)
+
+    @property
+    def _cases(self) -> int:
+        return len(self._ahead) + len(self.python_plan)
+
+    def known_failure(self, node: str, kernel: Kernel | None) -> KnownFailure | None:
+        """What harness.toml expects of a case; without a kernel: of a test without a guest."""
+        name, version = (kernel.name, kernel.version) if kernel else (HOST, ())
+        return known_failure_of(self._known, node, name, version, self._today)
+
+    def once_more(self, lost: Result) -> Result:
+        """The result of a case whose xdist worker died, tried again in a process of its own."""
+        specs = [kernel.spec for kernel in self.kernels() if kernel.name == lost.kernel]
+        section = self.settings.run
+        options = [
+            *("--accel", self.options.accel or section.accel),
+            *("--isolate", self.options.isolate or section.isolate),
+            *("--timeout", str(self.options.timeout_s or section.timeout_s)),
+            *("--abi", ",".join(abi.value for abi in self.abis)),
+            *(f"--append={words}" for words in self.options.append),
+            *(f"--suite={spec}" for spec in self.options.suites),
+            *((f"--rootfs={self.options.rootfs}",) if self.options.rootfs else ()),
+            *(("--kunit",) if self.options.kunit else ()),
+            *(("--config", str(self.options.config)) if self.options.config else ()),
+        ]
+        folder = self.folder() / "again"
+        number = sum(1 for _ in folder.iterdir()) + 1 if folder.is_dir() else 1
+        return run_again(lost, specs[0], options, folder / str(number))
 
     # Results
+
+    @property
+    def place(self) -> Path:
+        """Where the run folder is, or will be."""
+        return self._folder.path
 
     def folder(self) -> Path:
         """The run folder, made when it is first needed.
@@ -213,57 +239,22 @@ class Run:
             HostError: it cannot be made.
             UsageError: the folder that was asked for holds another run.
         """
-        if self._folder is None:
-            base = self.options.start / self.settings.run.folder
-            stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-            self._folder = base / f"{stamp}-{os.getpid()}"
-        if not self.options.worker and self._journal is None:
-            self._open_folder(self._folder)
-        return self._folder
-
-    def _open_folder(self, folder: Path) -> None:
-        if (folder / "journal.jsonl").exists():
-            raise UsageError(f"{folder} holds a run already", "give another --run-dir")
-        try:
-            private_folder(folder)
-        except OSError as error:
-            raise HostError(f"cannot make the run folder {folder}: {error.strerror}") from error
-        self._journal = JournalWriter(folder / "journal.jsonl")
-        self._journal.run(
-            RunInfo(
-                id=folder.name,
-                started=datetime.now().astimezone().isoformat(timespec="seconds"),
-                command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-                kharness=__version__,
-                qemu=find_qemu().version_text,
-            )
-        )
-        if self.options.run_dir is None:
-            latest = folder.parent / "latest"
-            with contextlib.suppress(OSError):
-                temporary = folder.parent / f".latest-{os.getpid()}"
-                temporary.symlink_to(folder.name)
-                temporary.replace(latest)
+        if not self.options.worker and not self._folder.is_open:
+            self._folder.open()
+            self._reports.guard(self._guard)
+        return self._folder.path
 
     def take(self, result: Result) -> None:
         """Takes a result: journal first, then the display. In the controller only."""
         self.folder()
-        assert self._journal is not None
-        if result.kernel not in self._journalled_kernels and result.kernel in self._kernels:
-            kernel = self._kernels[result.kernel]
-            reason = result.extra.get("accel_reason", "")
-            self._journal.kernel(
-                KernelInfo(
-                    *(kernel.name, kernel.spec, kernel.release, kernel.arch.value),
-                    *(result.accel, reason),
-                )
-            )
-            if result.accel:
-                self._journalled_kernels.add(result.kernel)
-        self._journal.result(result)
-        self.results.append(result)
+        self._folder.result(result, self._inputs.by_name.get(result.kernel))
+        self.taken.take((result.case, result.kernel), result.outcome)
         if self.display:
             self.display.result(result)
+
+    def has_result(self, node: str, kernel: str) -> bool:
+        """Whether a case on a kernel has its result already."""
+        return self.taken.has((node, kernel))
 
     def note(self, text: str) -> None:
         """A line that the user should see once."""
@@ -272,54 +263,84 @@ class Run:
             if self.display:
                 self.display.note(text)
 
-    def finish(self, *, interrupted: bool = False) -> ExitCode:
-        """Writes the reports and prints the summary; returns the run's exit code."""
+    # The end
+
+    def finish(
+        self,
+        *,
+        interrupted: bool = False,
+        wait: Callable[[], bool] = lambda: False,
+    ) -> ExitCode:
+        """Writes the reports and prints the summary; returns the run's exit code.
+
+        Args:
+            interrupted: the run did not come to its end.
+            wait: whether to wait for cases that run; when it says no, they are given up.
+        """
         if self._finished:
             return ExitCode.OK
         self._finished = True
+        if interrupted:
+            self._turns.stop()
+            for result in self._ahead.rest(wait):
+                self.take(result)
+        return self._tell_the_end(interrupted=interrupted)
+
+    def _tell_the_end(self, *, interrupted: bool) -> ExitCode:
         if self.display:
             self.display.stop()
-        code = exit_code(self.results)
+        self._note_known_failures()
+        code = exit_code(self.taken.outcomes, hunting=self.options.rules.hunts)
         if self.problem is not None:
             code = self.problem.exit_code
         if interrupted:
             code = ExitCode.INTERRUPTED
-        if self._journal is not None and self._folder is not None:
-            if not interrupted:
-                self._journal.end(code)
-            self._journal.close()
-            self._report(self._folder)
-        if self.display:
-            elapsed = time.monotonic() - self._start
-            if self.results:
-                print_summary(self.console, self.results, self._folder, elapsed_s=elapsed)
+        if self._folder.is_open:
+            whole = not interrupted and self.problem is None
+            self._folder.close(self.notes, code if whole else None)
+            with JournalIndex.open(self._folder.path / NAME) as index:
+                self._report(index, interrupted=interrupted)
+        else:
+            self._guard.close()
         return code
 
-    def _report(self, folder: Path) -> None:
-        journal = read_journal(folder / "journal.jsonl")
-        write_junit(journal, folder / "junit.xml")
-        if self.options.junit:
-            write_junit(journal, self.options.start / self.options.junit)
+    def _report(self, index: JournalIndex, *, interrupted: bool) -> None:
+        folder, options = self._folder.path, self.options
+        failures = Failures()
+        with failures.kept():
+            write_run_folder(index, folder, options, self.settings)
+        if self.display:
+            tell_of_unmet(index, self._inputs.by_name.values(), self.settings, self.note)
+            print_end(
+                *(self.console, index, folder),
+                began=self._began,
+                hunting=options.rules.hunts,
+                seed=self.seed,
+            )
+            if interrupted:
+                # Who takes a run up again may be in another folder than it was started in.
+                here = None if options.resume else options.start
+                print_interrupted(self.console, self.taken, resume_command(folder, here))
+        self._guard.close()
+        with failures.kept():
+            self._reports.write(index, folder)
+        if not self.display:
+            # pytest prints failures after this.
+            self._reports.guard(self._guard)
+        failures.tell()
+
+    def _note_known_failures(self) -> None:
+        if not self._known or not self._inputs.by_name:
+            return
+        cases = self._found or list(self.taken.keys())
+        versions: dict[str, tuple[int, ...]] = {k.name: k.version for k in self.kernels()}
+        options, run = self.options, self.settings.run
+        whole = not options.kernels and set(options.suites) == set(run.suites)
+        whole = whole and set(options.nodes) == set(run.paths(options.start))
+        for text in notes_on(self._known, cases, versions, self._today, whole=whole):
+            self.note(text)
 
     def close(self) -> None:
         """Drops every guest."""
-        if self._loop is None:
-            return
-        for future in self._started.values():
-            future.cancel()
-        with contextlib.suppress(Exception):
-            self._loop.run(self._close_runners())
-        self._loop.close()
-        self._loop = None
-
-    async def _close_runners(self) -> None:
-        for runner in self._runners.values():
-            await runner.close()
-
-
-def _jobs(text: str | None) -> int | None:
-    if text is None or text == "auto":
-        return None
-    if not text.isdigit() or int(text) < 1:
-        raise UsageError(f"-n {text}: a number of guests, or auto")
-    return int(text)
+        self._guard.close()
+        self._guests.close()

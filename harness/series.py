@@ -6,14 +6,11 @@ it does to its own. What got worse is run again on both sides: a difference that
 every time is no verdict on the patch.
 """
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.errors import HostError, KernelError
+from harness.errors import KernelError
 from harness.kernels.build import Plan, Progress, build
 from harness.kernels.patches import Patch
 from harness.report.compare import (
@@ -26,7 +23,7 @@ from harness.report.compare import (
     unstable,
 )
 from harness.report.difference import Report
-from harness.report.journal import read_journal
+from harness.subrun import KernelRun, run_on
 from harness.verdict.outcome import Outcome, Result
 
 CONFIRM_RUNS = 2
@@ -126,39 +123,11 @@ class _Judge:
             self._options.say(f"{name}: {error.what}")
             return _Side(name, broken=error.what, detail=error.detail)
         self._options.say(f"{name}: running the cases")
-        folder = self._options.folder / f"{number:02}"
-        results = self._run(built.folder, folder, self._options.cases)
-        boot = "".join(
-            path.read_text("utf-8", "replace")
-            for path in sorted((folder / "consoles").glob("*/boot-*.log"))
-        )
-        side = _Side(name, built.folder, tuple(results), boot)
-        dead = [r for r in results if r.extra.get("cause") == "kernel"]
-        if dead and len(dead) == sum(r.outcome is not Outcome.SKIP for r in results):
-            return replace(side, broken=dead[0].message, detail=dead[0].detail)
-        return side
+        ran = self._run(built.folder, f"{number:02}", self._options.cases)
+        return _Side(name, built.folder, ran.results, ran.boot, ran.broken, ran.detail)
 
-    def _run(self, image: Path, folder: Path, cases: Sequence[str]) -> list[Result]:
-        command = [sys.executable, "-m", "harness.cli", "run", "--kernel", str(image), "-q"]
-        command += ["--run-dir", str(folder), *self._options.run_options, *cases]
-        with (self._options.folder / f"{folder.name}.log").open("wb") as log:
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                check=False,
-                env=os.environ,
-            )
-        journal = folder / "journal.jsonl"
-        results = read_journal(journal).results if journal.is_file() else []
-        if not results:
-            lines = Path(log.name).read_text("utf-8", "replace").strip().splitlines()
-            raise HostError(
-                f"no case ran on {image}: {lines[-1] if lines else f'exit {done.returncode}'}",
-                f"see {log.name}",
-            )
-        return results
+    def _run(self, image: Path, name: str, cases: Sequence[str]) -> KernelRun:
+        return run_on(image, self._options.folder / name, cases, self._options.run_options)
 
     def compared(self, base: _Side, head: _Side) -> Comparison:
         """What changed between two kernels; what got worse has been tried again."""
@@ -192,8 +161,7 @@ class _Judge:
         missing = [node for node in nodes if (side.image, node) not in self._tried]
         for _ in range(CONFIRM_RUNS if missing else 0):
             taken = len(list(self._options.folder.glob("again-*.log")))
-            folder = self._options.folder / f"again-{taken:02}"
-            for result in self._run(side.image, folder, missing):
+            for result in self._run(side.image, f"again-{taken:02}", missing).results:
                 self._tried.setdefault((side.image, result.case), []).append(result.outcome)
         return {node: self._tried.get((side.image, node), []) for node in nodes}
 

@@ -10,13 +10,14 @@ import termios
 import tty
 from collections.abc import Iterator, Sequence
 
+from harness.attempt import guest_path
 from harness.cases.case import Case
 from harness.errors import HostError
 from harness.host import find_busybox, find_qemu
 from harness.kernels.kernel import Kernel
-from harness.runner import guest_path, store_initramfs
 from harness.vm.accel import choose_accel
 from harness.vm.agent import Agent
+from harness.vm.archives import store_initramfs
 from harness.vm.console import Console
 from harness.vm.guest import Guest
 from harness.vm.loop import VmLoop
@@ -49,7 +50,7 @@ def shell(
     busybox = find_busybox()
     if busybox is None:
         raise HostError("no static busybox for the guest's shell", "apt-get install busybox-static")
-    programs = {guest_path(case): case.program for case in cases}
+    programs = {guest_path(case): case.program for case in cases if case.program}
     initramfs = store_initramfs(programs, busybox=busybox)
     launch = Launch(kernel, initramfs, Accel.TCG, channel_for(kernel))
     with VmLoop() as loop, _raw_terminal():

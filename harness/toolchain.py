@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from harness.cache import cache_root, digest, locked, private_folder, replacing
+from harness.cache import cache_root, digest, locked, owned, private_folder, replacing
 from harness.errors import HostError, UsageError
 
 FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra", "-Werror")
 LINK = ("-static", "-pthread")
 COMPILE_TIMEOUT_S = 300.0
+M32 = ("-m32",)
+"""Programs for i386: libraries and headers of their own (gcc-multilib)."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,21 @@ def find_compiler(name: str | None = None) -> Compiler:
     raise HostError(
         f"no C compiler ({' or '.join(wanted)})", "apt-get install gcc libc6-dev, or set CC"
     )
+
+
+@lru_cache(maxsize=8)
+def makes_32_bit() -> bool:
+    """Whether the compiler and its libraries make static 32-bit programs."""
+    compiler = find_compiler()
+    command = [compiler.path, *M32, *LINK, "-x", "c", "-o", "/dev/null", "-"]
+    program = b"#include <pthread.h>\nint main(void) { return 0; }\n"
+    try:
+        done = subprocess.run(
+            command, input=program, capture_output=True, check=False, timeout=COMPILE_TIMEOUT_S
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
 
 
 def compile_program(
@@ -88,11 +105,11 @@ def compile_program(
 def _compile(
     source: Path, cc: Compiler, options: tuple[str, ...], folder: Path, index: Path
 ) -> Path:
-    work = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
+    work = Path(tempfile.mkdtemp(prefix=owned(".new-"), dir=folder))
     try:
         output, depends = work / source.stem, work / "depends"
         command = [cc.path, *options, *LINK, "-MD", "-MF", str(depends)]
-        _run([*command, "-o", str(output), str(source)], source)
+        _run([*command, "-o", str(output), str(source)], source, work)
         listed = depends.read_text().replace("\\\n", " ").partition(": ")[2].split()
         headers = sorted({str(Path(name).absolute()) for name in listed})
         key = digest(str(source), cc.version, *options, *map(_content_key, headers))[:32]
@@ -131,9 +148,15 @@ def _content_key(name: str) -> str:
     return digest(path.read_bytes())
 
 
-def _run(command: list[str], source: Path) -> None:
+def _run(command: list[str], source: Path, work: Path) -> None:
     try:
-        done = subprocess.run(command, capture_output=True, check=False, timeout=COMPILE_TIMEOUT_S)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            check=False,
+            timeout=COMPILE_TIMEOUT_S,
+            env={**os.environ, "TMPDIR": str(work)},  # what it leaves when it is killed
+        )
     except subprocess.TimeoutExpired as error:
         raise HostError(f"compiling {source} took over {COMPILE_TIMEOUT_S:.0f} s") from error
     if done.returncode != 0:
