@@ -61,6 +61,24 @@ def test_every_pair(
     assert found.same == (1 if change else 2)
 
 
+@pytest.mark.parametrize("after", [P, F, C])
+def test_what_an_incomplete_base_did_not_run_is_no_judgement(after: Outcome) -> None:
+    missing = ("30 of 38 cases have no result", "")
+    both = [result(P, "other"), result(after)]
+    found = compare(both[:1], both, names=("a", "b"), missing=missing)
+    assert [d.change for d in found.differences] == [Change.UNJUDGED]
+    assert found.judgement is Judgement.UNJUDGED
+    assert found.incomplete == ("base a is incomplete: 30 of 38 cases have no result",)
+    report = Report(found)
+    assert "base a is incomplete" in markdown(report)
+    assert to_json(report)["incomplete"] == list(found.incomplete)
+
+
+def test_what_an_incomplete_base_did_run_is_judged() -> None:
+    found = compare([result(P)], [result(F)], missing=("half of it", ""))
+    assert found.judgement is Judgement.WORSE
+
+
 def test_nothing_at_all_is_no_judgement() -> None:
     assert compare([], []).judgement is Judgement.UNJUDGED
 
@@ -69,7 +87,7 @@ def test_a_splat_is_worse_beside_a_pass_and_beside_a_failure() -> None:
     for outcome in (P, F):
         found = compare([result(outcome)], [result(outcome, console=WARN)])
         assert [d.change for d in found.differences] == [Change.NEW_SPLAT]
-        assert "WARNING at kernel/pid.c:9 alloc_pid" in found.differences[0].words
+        assert "WARNING in alloc_pid (kernel/pid.c)" in found.differences[0].words
         assert found.judgement is Judgement.WORSE
     same = WARN.replace("PID: 9", "PID: 77")
     assert compare([result(P, console=same)], [result(P, console=WARN)]).differences == ()
@@ -152,6 +170,19 @@ def test_junit_of_ours_reads_back(tmp_path: Path) -> None:
     found = compare(results, back)
     assert found.same == 2  # pass and skip
     assert {d.change for d in found.differences} == {Change.STILL_FAILING, Change.UNJUDGED}
+
+
+def test_junit_of_others_that_did_not_run_is_a_skip(tmp_path: Path) -> None:
+    path = tmp_path / "gtest.xml"
+    path.write_text(
+        '<testsuites><testsuite name="s"><testcase name="a" classname="c" status="run"'
+        ' result="completed"/><testcase name="b" classname="c" status="notrun"'
+        ' result="suppressed"/></testsuite></testsuites>'
+    )
+    assert [(r.name, r.outcome) for r in read_results(path)] == [
+        ("a", Outcome.PASS),
+        ("b", Outcome.SKIP),
+    ]
 
 
 def test_junit_of_others_reads(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from lxml import etree
 from harness.errors import HostError
 from harness.report.journal import Journal, JournalWriter, KernelInfo, RunInfo, read_journal
 from harness.report.junit import junit_text, write_junit
+from harness.report.stream import JournalIndex
+from harness.report.teamcity import messages
 from harness.report.terminal import exit_code
 from harness.verdict.outcome import Outcome, Result
 
@@ -41,7 +43,7 @@ def test_whatever_a_guest_prints_it_is_valid_and_readable(results: list[Result])
     text = junit_text(Journal(RUN, [KERNEL], results, ended=True))
     SCHEMA.assertValid(etree.fromstring(text.encode()))
     last = {(r.case, r.kernel): r for r in results}
-    bad = sum(1 for r in last.values() if r.outcome is not Outcome.PASS)
+    bad = sum(1 for r in last.values() if r.outcome not in (Outcome.PASS, Outcome.FLAKY))
     read = JUnitXml.fromstring(text.encode())
     cases = [case for suite in read for case in suite]
     assert len(cases) == len(last)
@@ -73,6 +75,27 @@ def test_each_outcome_has_its_element_even_without_words(
     found = [child for child in case if child.tag != "system-out"]
     assert [child.tag for child in found] == ([element] if element else [])
     assert all(child.get("message") for child in found)
+
+
+@pytest.mark.parametrize(
+    ("message", "says"),
+    [
+        ("expected: known (https://bugs.example/1)", "known (https://bugs.example/1)"),
+        ("known to the case", "known to the case"),
+        ("expected to fail: said before", "said before"),
+        ("expected to fail", ""),
+        ("", ""),
+    ],
+)
+def test_an_expected_failure_says_so_once(message: str, says: str) -> None:
+    result = Result("cases/x.c::t", "x", "t", "debian-6.12", Outcome.XFAIL, message)
+    journal = Journal(RUN, [KERNEL], [result], ended=True)
+    (case,) = etree.fromstring(junit_text(journal).encode()).iter("testcase")
+    words = f"expected to fail: {says}" if says else "expected to fail"
+    assert case.find("skipped").get("message") == words
+    with JournalIndex.of(journal) as index:
+        (ignored,) = (line for line in messages(index) if "testIgnored" in line)
+    assert f"message='{words}'" in ignored
 
 
 def test_an_unfinished_run_says_so() -> None:
@@ -151,5 +174,4 @@ def test_full_disk_is_named() -> None:
     ],
 )
 def test_exit_codes(outcomes: list[Outcome], code: int) -> None:
-    results = [Result(f"c{n}", "c", str(n), "k", o) for n, o in enumerate(outcomes)]
-    assert exit_code(results) == code
+    assert exit_code(outcomes) == code
