@@ -9,10 +9,16 @@ import pytest
 from harness.host import Qemu, find_busybox, find_qemu
 from harness.kernels.kernel import Kernel
 from harness.kernels.spec import resolve
-from harness.runner import store_initramfs
 from harness.toolchain import compile_program
+from harness.vm.archives import store_initramfs
 from harness.vm.loop import VmLoop
 from harness.vm.qemu import Accel, Launch, channel_for
+from tests.faults.injection import print_figures
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Here, since the controller of xdist reads no file of tests below this one."""
+    print_figures(terminalreporter)
 
 
 @pytest.fixture(scope="session", params=["debian:6.12", "debian:6.1"])

@@ -28,6 +28,7 @@ def test_the_nearest_file_above_counts(tmp_path: Path) -> None:
         ("[run]\ntimeout_s = -1\n", "run.timeout_s"),
         ("[run]\nisolate = 'x'\n", "run.isolate"),
         ("[run]\nkernels = []\n", "run.kernels"),
+        ("[report]\njunit_flavour = 'x'\n", "no flavour is called 'x'; known: jenkins"),
         ("nonsense", "is no TOML"),
     ],
 )

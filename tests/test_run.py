@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,13 @@ from junitparser import JUnitXml
 from lxml import etree
 
 from harness.cache import cache_root
+from harness.report.html import html_text
 from harness.report.journal import read_journal
-from harness.verdict.outcome import Outcome, Result
+from harness.resources import resource
+from harness.verdict.outcome import Outcome
+from tests.judging import COMMAND, by_name, children_of, kharness
 
 pytestmark = pytest.mark.guest
-COMMAND = [sys.executable, "-m", "harness.cli"]
 
 CASES = """
 #include "kcase.h"
@@ -69,29 +72,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def kharness(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "harness.cli", *words],
-        cwd=project,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-        timeout=300,
-    )
-
-
-def results(folder: Path) -> dict[str, Result]:
-    return {r.name: r for r in read_journal(folder / "journal.jsonl").results}
-
-
 EXPECTED = {
     "passes": Outcome.PASS,
     "fails": Outcome.FAIL,
     "skips": Outcome.SKIP,
     "crashes": Outcome.CRASH,
     "hangs": Outcome.TIMEOUT,
-    "reboots": Outcome.ERROR,
+    "reboots": Outcome.FAIL,
     "warns": Outcome.CRASH,
     "escapes": Outcome.FAIL,
     "leaves_mark": Outcome.PASS,
@@ -109,13 +96,13 @@ def test_each_outcome_is_told_apart(
     whole: tuple[subprocess.CompletedProcess[str], Path],
 ) -> None:
     done, folder = whole
-    assert {name: r.outcome for name, r in results(folder).items()} == EXPECTED
+    assert {name: r.outcome for name, r in by_name(folder).items()} == EXPECTED
     assert done.returncode == 1
 
 
 def test_a_failure_has_everything(whole: tuple[subprocess.CompletedProcess[str], Path]) -> None:
     done, folder = whole
-    failed = results(folder)["fails"]
+    failed = by_name(folder)["fails"]
     assert "expected -1 EINVAL (Invalid argument), got -1 EBADF" in failed.message
     assert (
         failed.line
@@ -126,10 +113,17 @@ def test_a_failure_has_everything(whole: tuple[subprocess.CompletedProcess[str],
         assert words in done.stdout
 
 
+def test_the_run_leaves_its_page(whole: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+    page = (whole[1] / "report.html").read_text()
+    assert "<title>FAIL: 6 of 10 failed on debian-6.12" in page
+    assert "not whole" not in page
+    assert page == html_text(read_journal(whole[1] / "journal.jsonl"))
+
+
 def test_the_reproducing_command_reproduces(
     project: Path, whole: tuple[subprocess.CompletedProcess[str], Path]
 ) -> None:
-    words = results(whole[1])["fails"].reproduce.replace("'", "").split()[1:]
+    words = by_name(whole[1])["fails"].reproduce.replace("'", "").split()[1:]
     done = kharness(project, *words)
     assert done.returncode == 1
     assert "FAIL: 1 fail in" in done.stdout
@@ -139,14 +133,14 @@ def test_a_crash_has_its_console_and_nobody_else_s(
     whole: tuple[subprocess.CompletedProcess[str], Path],
 ) -> None:
     _, folder = whole
-    by_name = results(folder)
-    assert by_name["crashes"].message.startswith("Kernel panic") or "sysrq" in (
-        by_name["crashes"].console
+    results = by_name(folder)
+    assert results["crashes"].message.startswith("Kernel panic") or "sysrq" in (
+        results["crashes"].console
     )
-    stored = folder / by_name["crashes"].console_file
+    stored = folder / results["crashes"].console_file
     assert b"sysrq" in stored.read_bytes()
     for name in ("passes", "fails", "skips", "leaves_mark"):
-        assert by_name[name].console == ""
+        assert results[name].console == ""
 
 
 def test_junit_says_the_same(whole: tuple[subprocess.CompletedProcess[str], Path]) -> None:
@@ -174,6 +168,17 @@ def test_junit_is_copied_to_where_it_was_asked_for(
     assert (project / "copy.xml").read_bytes() == (whole[1] / "junit.xml").read_bytes()
 
 
+def test_junit_has_the_flavour_that_was_asked_for(project: Path, tmp_path: Path) -> None:
+    options = ["--run-dir", str(tmp_path / "run"), "--junit-flavour", "generic"]
+    done = kharness(project, "run", *options, "cases/try/all.c::fails")
+    assert done.returncode == 1
+    (case,) = etree.parse(tmp_path / "run" / "junit.xml").getroot().iter("testcase")
+    assert case.get("file") == "cases/try/all.c"
+    properties = {p.get("name"): p.get("value") for p in case.iter("property")}
+    assert properties["isolation"] == "fork"
+    assert (tmp_path / "run" / properties["file.console"]).is_file()
+
+
 def test_nothing_of_a_guest_acts_on_the_terminal(
     whole: tuple[subprocess.CompletedProcess[str], Path],
 ) -> None:
@@ -185,20 +190,45 @@ def test_run_folder_is_private(whole: tuple[subprocess.CompletedProcess[str], Pa
     assert whole[1].stat().st_mode & 0o077 == 0
 
 
+def test_a_case_starts_when_its_kernel_is_there(
+    whole: tuple[subprocess.CompletedProcess[str], Path],
+) -> None:
+    """Not when it was its turn to wait for a boot."""
+    (boot,) = whole[1].glob("consoles/*/boot-1x128.log")
+    (passes,) = [r for r in read_journal(whole[1] / "journal.jsonl").results if r.name == "passes"]
+    assert datetime.fromisoformat(passes.started).timestamp() >= boot.stat().st_mtime - 0.002
+
+
 @pytest.mark.parametrize("isolation", ["boot", "shared"])
 def test_isolation_is_what_was_asked_for(project: Path, isolation: str) -> None:
     folder = project / isolation
     done = kharness(project, "run", "-k", "mark", "--isolate", isolation, "--run-dir", str(folder))
-    by_name = results(folder)
-    assert by_name["leaves_mark"].outcome is Outcome.PASS
+    results = by_name(folder)
+    assert results["leaves_mark"].outcome is Outcome.PASS
     if isolation == "boot":
         assert done.returncode == 0
-        assert by_name["leaves_mark_too"].outcome is Outcome.PASS
+        assert results["leaves_mark_too"].outcome is Outcome.PASS
     else:
         # The second sees what the first left, and is told who ran before.
         assert done.returncode == 1
-        assert by_name["leaves_mark_too"].outcome is Outcome.FAIL
-        assert "ran before it in this guest: leaves_mark" in by_name["leaves_mark_too"].detail
+        assert results["leaves_mark_too"].outcome is Outcome.FAIL
+        assert "ran before it in this guest: leaves_mark" in results["leaves_mark_too"].detail
+
+
+def test_a_limit_of_the_whole_guest_ends_with_its_case(tmp_path: Path) -> None:
+    """Cases that set one, and one after each that needs what it takes away."""
+    names = (
+        "open.c::reports_full_file_table",
+        "namespaces.c::needs_ptrace_access",
+        "leak.c::process_that_found_no_file_is_freed",
+        "passing.c::passes_over_socket",
+    )
+    words = [str(resource("cases/pidfd") / name) for name in names]
+    folder = tmp_path / "run"
+    shared = ("run", "--kernel", "debian:6.12", "-n", "1", "--isolate", "shared")
+    done = kharness(tmp_path, *shared, "--run-dir", str(folder), *words)
+    assert done.returncode == 0, done.stdout
+    assert [r.outcome for r in read_journal(folder / "journal.jsonl").results] == [Outcome.PASS] * 4
 
 
 def test_plain_pytest_and_xdist_do_the_same(project: Path) -> None:
@@ -215,8 +245,8 @@ def test_plain_pytest_and_xdist_do_the_same(project: Path) -> None:
     )
     assert "2 failed, 3 passed" in done.stdout
     assert "got -1 EBADF" in done.stdout
-    by_name = results(project / "xdist")
-    assert {n: by_name[n].outcome for n in by_name} == {
+    results = by_name(project / "xdist")
+    assert {n: results[n].outcome for n in results} == {
         n: EXPECTED[n] for n in ("passes", "fails", "crashes", "leaves_mark", "leaves_mark_too")
     }
     assert len(list(JUnitXml.fromfile(str(project / "xdist" / "junit.xml")))) == 1
@@ -277,11 +307,11 @@ def test_kill_9_loses_no_result_and_no_guest_stays(project: Path) -> None:
     )
     assert process.stdout is not None
     shown = [process.stdout.readline() for _ in range(3)]
-    children = guests_of(process.pid)
+    children = children_of(process.pid)
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()
-    kept = results(project / "killed")
+    kept = by_name(project / "killed")
     for line in shown:
         name = line.split("::")[1].split(" ")[0]
         assert kept[name].outcome.value == line.split()[0]
@@ -327,17 +357,10 @@ def test_silent_kernel_is_said_once(project: Path, tmp_path: Path) -> None:
     where = ("--kernel", str(image), "--config", str(config), "-k", "passes or fails or skips")
     done = kharness(project, "run", *where, "--run-dir", str(tmp_path / "run"))
     assert done.returncode == 3
-    kept = list(results(tmp_path / "run").values())
+    kept = list(by_name(tmp_path / "run").values())
     assert {r.outcome for r in kept} == {Outcome.ERROR}
     assert all("printed nothing in its console" in r.message for r in kept)
     assert sum("(as for the case before)" in r.detail for r in kept) == len(kept) - 1
-
-
-def guests_of(pid: int) -> list[int]:
-    found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        found += [int(child) for child in (task / "children").read_text().split()]
-    return found
 
 
 def is_qemu(pid: int) -> bool:
@@ -407,7 +430,7 @@ def test_a_console_is_that_of_one_case(project: Path, tmp_path: Path, jobs: str)
     tests = "".join(f"TEST(t{n}) {{ say({n * 10}, {n * 10 + 8}); }}\n" for n in range(12))
     source.write_text(f"{TALKERS}{tests}KCASE_MAIN\n")
     kharness(project, "run", str(source), "-n", jobs, "--run-dir", str(tmp_path / "run"))
-    for number, result in enumerate(results(tmp_path / "run").values()):
+    for number, result in enumerate(by_name(tmp_path / "run").values()):
         said = [int(n) for n in re.findall(r"says (\d+)", result.console)]
         assert said == list(range(number * 10, number * 10 + 8))
         stored = (tmp_path / "run" / result.console_file).read_text()
@@ -424,7 +447,7 @@ def test_a_case_may_ask_for_a_boot(project: Path, tmp_path: Path) -> None:
     for asked, others in (("fork", "fork"), ("shared", "shared"), ("boot", "boot")):
         folder = tmp_path / asked
         kharness(project, "run", str(source), "--isolate", asked, "--run-dir", str(folder))
-        assert {n: r.isolation for n, r in results(folder).items()} == {
+        assert {n: r.isolation for n, r in by_name(folder).items()} == {
             "boots": "boot",
             "forks": others,
         }
@@ -454,7 +477,7 @@ def test_what_cannot_be_forked_is_booted_and_said_once(project: Path, tmp_path: 
     )
     assert done.returncode == 0, done.stdout
     assert done.stdout.count("booting for every case; no fork:") == 1
-    assert {r.isolation for r in results(tmp_path / "run").values()} == {"boot"}
+    assert {r.isolation for r in by_name(tmp_path / "run").values()} == {"boot"}
 
 
 def test_two_runs_with_different_kernels_at_once(project: Path, tmp_path: Path) -> None:
@@ -478,7 +501,7 @@ def test_two_runs_with_different_kernels_at_once(project: Path, tmp_path: Path) 
         ]
         assert [one.wait(timeout=300) for one in both] == [0, 0]
         for series in ("6.12", "6.1"):
-            found = results(tmp_path / series)
+            found = by_name(tmp_path / series)
             assert [r.outcome for r in found.values()] == [Outcome.PASS] * 3
     finally:
         listed = subprocess.run(
@@ -508,6 +531,7 @@ def test_the_limit_of_the_cache_is_kept(project: Path, tmp_path: Path) -> None:
         listed = subprocess.run(
             [*COMMAND, "cache", "list", "--json"], env=environment, capture_output=True, check=True
         )
-        sizes.append(len(json.loads(listed.stdout)))
+        kinds = [row["kind"] for row in json.loads(listed.stdout)]
+        sizes.append(kinds.count("template"))
     subprocess.run([*COMMAND, "cache", "prune"], env=environment, check=True)
     assert sizes == [1, 1]

@@ -11,7 +11,7 @@ import pytest
 from harness.resources import resource
 
 NEEDED = ("bash", "dirname", "id", "sha256sum", "readlink", "cat", "flock", "rm", "tail", "env")
-BUILDING = ("make", "flex", "bison", "bc", "patch", "tar", "xz", "perl")
+BUILDING = ("make", "flex", "bison", "bc", "patch", "tar", "xz", "perl", "rsync")
 
 
 @pytest.fixture
@@ -26,6 +26,7 @@ def checkout(tmp_path: Path) -> Path:
         found = shutil.which(name)
         assert found
         (tools / name).symlink_to(found)
+    tool(folder, "uname", "echo x86_64")
     return folder
 
 
@@ -54,9 +55,9 @@ def all_there(checkout: Path) -> None:
             path.symlink_to(str(shutil.which(name)))
 
 
-def setup(checkout: Path) -> subprocess.CompletedProcess[str]:
+def setup(checkout: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [checkout / "scripts" / "setup"],
+        [checkout / "scripts" / "setup", *words],
         env={"PATH": str(checkout.parent / "bin"), "HOME": str(checkout)},
         capture_output=True,
         text=True,
@@ -72,7 +73,10 @@ def test_what_is_missing_is_one_line_with_the_command(checkout: Path) -> None:
     done = setup(checkout)
     assert done.returncode == 3
     assert done.stderr.count("\n") == 1
-    assert "sudo apt-get install qemu-system-x86 gcc libc6-dev python3-venv" in done.stderr
+    assert (
+        "sudo apt-get install qemu-system-x86 gcc libc6-dev gcc-multilib python3-venv"
+        in done.stderr
+    )
 
 
 def test_a_second_run_does_nothing(checkout: Path) -> None:
@@ -82,6 +86,19 @@ def test_a_second_run_does_nothing(checkout: Path) -> None:
     second = setup(checkout)
     assert (second.returncode, second.stdout) == (0, "")
     assert (checkout / "calls").read_text() == "pip\n"
+
+
+def test_tests_do_without_a_browser_where_none_can_be_installed(checkout: Path) -> None:
+    all_there(checkout)
+    tool(checkout, "id", "echo 1000")
+    tool(checkout, "sudo", "exit 1")
+    done = setup(checkout, "--dev")
+    assert done.returncode == 0
+    assert done.stderr == (
+        "tests of the page and of shells are skipped:"
+        " sudo apt-get install fish zsh cpio mandoc chromium chromium-driver\n"
+    )
+    assert setup(checkout).stderr == ""
 
 
 def test_half_an_environment_is_made_anew(checkout: Path) -> None:

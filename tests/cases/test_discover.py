@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from harness.cases.case import Needs
+from harness.cases.catalogue import markdown
 from harness.cases.discover import classname, find_sources, load
-from harness.cases.elf import parse_records
+from harness.cases.elf import parse_records, read_features
 from harness.cases.needs import unmet
 from harness.errors import UsageError
 from harness.kernels.kernel import Arch, Kconfig, Kernel
@@ -37,6 +38,8 @@ def test_every_shipped_case_is_found() -> None:
     assert len({case.node for case in cases}) == len(cases) > 50
     for case in cases:
         assert case.description, f"{case.node} has no DESCRIBE"
+        assert case.promised, f"{case.node} has no PROMISED"
+        assert case.timeout_s, f"{case.node} has no TIMEOUT"
         assert f"TEST({case.name}" in case.source.read_text().splitlines()[case.line - 1]
 
 
@@ -65,3 +68,16 @@ def test_needs_are_compared_with_the_kernel() -> None:
     assert "is off" in str(unmet(Needs(config=("X",)), on))
     assert "is a module" in str(unmet(Needs(config=("CONFIG_M",)), on))
     assert unmet(Needs(config=("X",)), a_kernel(Kconfig(known=False))) is None
+
+
+def test_the_catalogue_is_what_the_cases_say() -> None:
+    sources = find_sources(resource("cases"))
+    cases = [case for source in sources for case in load(source, resource("cases").parent)]
+    features = [
+        feature
+        for program in dict.fromkeys(case.program for case in cases if case.program)
+        for feature in read_features(program)
+    ]
+    assert all(feature.source for feature in features)
+    page = (resource("docs") / "cases.md").read_text("utf-8")
+    assert page == markdown(cases, features), "make catalogue"

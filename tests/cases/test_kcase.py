@@ -20,6 +20,7 @@ PROBE(there, 99, 0) { return true; }
 static void say(void *text) { printf("# cleanup %s\\n", (char *)text); }
 TEST(good) { EXPECT_EQ(2, 1 + 1); ASSERT_OK(0); }
 TEST(bad_errno) { EXPECT_ERRNO(close(-1), EINVAL); }
+TEST(bad_call_before) { int fd = close(-1); EXPECT_OK(fd); errno = EPERM; EXPECT_ERRNO(-1, EPERM); }
 TEST(bad_value) { EXPECT_EQ(1 + 1, 3); EXPECT_EQ(4, 5); }
 TEST(no_error) { EXPECT_ERRNO(getpid() * 0, EBADF); }
 TEST(asserts) { CLEANUP(say, "first"); CLEANUP(say, "second"); ASSERT_TRUE(0); EXPECT_EQ(1, 2); }
@@ -76,6 +77,20 @@ def test_a_wrong_errno_names_both(program: Path) -> None:
         "#   expected: -1 EINVAL (Invalid argument)",
         "#   got: -1 EBADF (Bad file descriptor)",
         "not ok 1 bad_errno",
+    ]
+
+
+def test_the_errno_of_a_call_before_is_told_and_never_taken_for_one_of_now(program: Path) -> None:
+    code, lines = run(program, "bad_call_before")
+    assert code == 1
+    assert lines[2:] == [
+        "# FAIL sample.c:10: EXPECT_OK(fd)",
+        "#   expected: success",
+        "#   got: -1 EBADF (Bad file descriptor)",
+        "# FAIL sample.c:10: EXPECT_ERRNO(-1, EPERM)",
+        "#   expected: -1 EPERM (Operation not permitted)",
+        "#   got: -1 0 (Success)",
+        "not ok 1 bad_call_before",
     ]
 
 
@@ -141,7 +156,7 @@ def test_an_unknown_name_is_an_error(program: Path) -> None:
 
 def test_the_host_reads_every_case(program: Path) -> None:
     names = [record.name for record in read_records(program)]
-    assert names[:3] == ["good", "bad_errno", "bad_value"]
+    assert names[:3] == ["good", "bad_errno", "bad_call_before"]
     assert len(names) == SOURCE.count("\nTEST(")
 
 

@@ -48,7 +48,7 @@ int main(int argc, char **argv)
 		return 6;
 	} else if (!strcmp(way, "protocol")) {
 		/* EXITED with status 0, as the agent would send it. */
-		char frame[] = "\xc5K\x01\x44\x01\0\0\0\0\0\0\0\0\0\0\0";
+		char frame[] = "\xc5K\x02\x44\x01\0\0\0\0\0\0\0\0\0\0\0";
 
 		fwrite(frame, 1, sizeof(frame) - 1, stdout);
 		return 3;

@@ -94,4 +94,4 @@ def test_a_string_with_nul_is_not_sent() -> None:
 
 def test_header_is_as_documented() -> None:
     assert HEADER_SIZE == 16
-    assert encode(Frame(Type.RUN, 7, b"ab"))[:12].hex() == "c54b01010700000002000000"
+    assert encode(Frame(Type.RUN, 7, b"ab"))[:12].hex() == "c54b02010700000002000000"
