@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from harness.closing import Closing
 from harness.toolchain import compile_program
 from harness.vm.initramfs import File, build
 from harness.vm.qemu import BOARDS, SANDBOX, Launch
@@ -96,7 +97,7 @@ class _Qmp:
         self._sock.close()
 
 
-class Bare:
+class Bare(Closing):
     """Bare boots and bare forks of one kernel; a context manager.
 
     Args:
@@ -113,11 +114,9 @@ class Bare:
             data = build({"/init": File(compile_program(source), 0o755)})
             (self._folder / name).write_bytes(data)
 
-    def __enter__(self) -> "Bare":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self._folder)
+    def close(self) -> None:
+        """Removes its files."""
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def boot(self) -> float:
         """Seconds from QEMU's start to its end; the init's exit panics the kernel: a reset."""
