@@ -39,6 +39,11 @@ class Interrupts:
         return self._asked
 
     @property
+    def came(self) -> bool:
+        """A signal came, be it when nothing was left to be ended."""
+        return self._asked or self._over
+
+    @property
     def patient(self) -> bool:
         """The run was asked to end, and not to end at once."""
         return self._asked and not self._over

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.again import lost_result
-from harness.errors import KharnessError
+from harness.errors import ExitCode, KharnessError
 from harness.interrupt import Interrupts
 from harness.plugin_cases import CaseItem
 from harness.plugin_keys import keyed
@@ -144,6 +144,9 @@ class Reporting:
             )
         except KharnessError as error:
             self._run.problem = self._run.problem or error
+        if self.interrupts.came and self.exit_code is not None:
+            # Whoever interrupts a run is told so, even when only the reports were still to come.
+            self.exit_code = ExitCode.INTERRUPTED
 
 
 def _is_ours(nodeid: str) -> bool:

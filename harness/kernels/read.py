@@ -15,7 +15,7 @@ from harness.kernels.image import ImageFacts, read_image
 from harness.kernels.kconfig import config_version, parse_kconfig
 from harness.kernels.kernel import Arch, Kconfig, Kernel
 
-FORMAT = 1
+FORMAT = 2
 
 
 def read_kernel(
@@ -50,7 +50,7 @@ def read_kernel(
         with locked(record):
             known = _load(record) or _read(image, record)
     kconfig = _config(image, known["release"], known["config"], config)
-    boot = Path(known["boot"])
+    boot = _unpacked(known["unpacked"]) if known["unpacked"] else image.resolve()
     if kconfig.built_in("KASAN"):
         # xen_prepare_pvh() is instrumented and runs before there is a shadow to check: a triple
         # fault before the first line of console (6.12, arch/x86/platform/pvh/enlighten.c).
@@ -83,7 +83,7 @@ def _read(image: Path, record: Path) -> dict[str, str]:
     known = {
         "arch": facts.arch.value,
         "release": facts.release,
-        "boot": str(_boot_file(image, facts, sha256)),
+        "unpacked": _unpack(facts, sha256),
         "config": facts.config,
         "sha256": sha256,
     }
@@ -92,22 +92,30 @@ def _read(image: Path, record: Path) -> dict[str, str]:
     return known
 
 
-def _boot_file(image: Path, facts: ImageFacts, sha256: str) -> Path:
-    """The uncompressed kernel when QEMU can start it: it skips the decompressor in the guest."""
+def _unpack(facts: ImageFacts, sha256: str) -> str:
+    """Name of the uncompressed kernel when QEMU can start it: it skips the guest's decompressor.
+
+    A name and not a path: a cache may be moved, or be seen under another path.
+    """
     if facts.vmlinux is None or not facts.pvh:
-        return image.resolve()
-    target = cache_root() / "kernels" / "vmlinux" / sha256[:32]
-    if not target.exists():
-        with replacing(target) as temporary:
+        return ""
+    name = sha256[:32]
+    if not _unpacked(name).exists():
+        with replacing(_unpacked(name)) as temporary:
             temporary.write_bytes(facts.vmlinux)
-    return target
+    return name
+
+
+def _unpacked(name: str) -> Path:
+    return cache_root() / "kernels" / "vmlinux" / name
 
 
 def _load(record: Path) -> dict[str, str] | None:
     try:
         known: dict[str, str] = json.loads(record.read_text())
-        keys = ("arch", "release", "boot", "config", "sha256")
-        if all(isinstance(known[key], str) for key in keys) and Path(known["boot"]).exists():
+        keys = ("arch", "release", "unpacked", "config", "sha256")
+        whole = all(isinstance(known[key], str) for key in keys)
+        if whole and (not known["unpacked"] or _unpacked(known["unpacked"]).exists()):
             return known
     except (OSError, ValueError, KeyError, TypeError):
         pass

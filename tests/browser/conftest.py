@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -68,8 +69,9 @@ class Browser:
         return self.driver.execute_script(code, *arguments)
 
     def until(self, condition: Callable[[], Any]) -> Any:
-        """Waits until something is so."""
-        return WebDriverWait(self.driver, 20).until(lambda _: condition())
+        """Waits until something is so; an element that the page has replaced is looked for anew."""
+        wait = WebDriverWait(self.driver, 20, ignored_exceptions=[StaleElementReferenceException])
+        return wait.until(lambda _: condition())
 
     def all(self, selector: str) -> Sequence[WebElement]:
         """Elements."""

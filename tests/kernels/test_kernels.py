@@ -54,6 +54,28 @@ def test_uncompressed_kernel_is_read_too(one_kernel: Kernel, tmp_path: Path) -> 
     assert (found.release, found.boot) == (one_kernel.release, image)
 
 
+def test_a_cache_is_its_own_wherever_it_lies(
+    one_kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is in it holds no path, so that it can be moved, and be shared by a link."""
+    image = tmp_path / "bzImage"
+    image.write_bytes(one_kernel.image.read_bytes())
+    monkeypatch.setenv("KHARNESS_CACHE", str(tmp_path / "before"))
+    before = read_kernel(image, spec="s", name="n").boot
+    assert before.is_relative_to(tmp_path / "before")
+    (tmp_path / "before").rename(tmp_path / "after")
+    monkeypatch.setenv("KHARNESS_CACHE", str(tmp_path / "after"))
+    (record,) = (tmp_path / "after" / "kernels" / "read").glob("*.json")
+    written = record.stat().st_mtime_ns
+    after = read_kernel(image, spec="s", name="n").boot
+    assert after.is_relative_to(tmp_path / "after")
+    assert after.is_file()
+    assert record.stat().st_mtime_ns == written
+    (link := tmp_path / "link").symlink_to(tmp_path / "after")
+    monkeypatch.setenv("KHARNESS_CACHE", str(link))
+    assert read_kernel(image, spec="s", name="n").boot.samefile(after)
+
+
 def test_config_of_another_kernel_is_not_believed(one_kernel: Kernel, tmp_path: Path) -> None:
     image = tmp_path / "bzImage"
     image.write_bytes(one_kernel.image.read_bytes())
