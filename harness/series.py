@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.errors import KernelError
 from harness.kernels.build import Plan, Progress, build
-from harness.kernels.patches import Patch
+from harness.kernels.patches import Patch, check_patches
 from harness.report.compare import (
     WORSE,
     Change,
@@ -87,6 +87,7 @@ def judge_series(
         KernelError: the base does not build or boot, or a patch does not apply.
         HostError: the host could not run the cases.
     """
+    check_patches(base.source, base.with_patches(patches).patches)
     judge = _Judge(options, progress)
     first = judge.side(base, base.name, 0)
     if first.broken:

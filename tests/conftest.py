@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.host import Qemu, find_busybox, find_qemu
+from harness.host import Qemu, cpu_count, find_busybox, find_qemu
 from harness.kernels.kernel import Kernel
 from harness.kernels.spec import resolve
 from harness.toolchain import compile_program
@@ -14,6 +14,11 @@ from harness.vm.archives import store_initramfs
 from harness.vm.loop import VmLoop
 from harness.vm.qemu import Accel, Launch, channel_for
 from tests.faults.injection import print_figures
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """More than there are CPUs: many tests wait for a guest that hangs, or for a browser."""
+    return cpu_count() * 3 // 2
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

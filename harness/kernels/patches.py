@@ -177,6 +177,21 @@ def apply_patches(source: Source, patches: Sequence[Patch], folder: Path) -> dic
     return {name: folder / name if (folder / name).exists() else None for name in touched}
 
 
+def check_patches(source: Source, patches: Sequence[Patch]) -> None:
+    """Looks whether patches apply, before anything is built.
+
+    Args:
+        source: the tree that they are to apply to; it is read only.
+        patches: in order.
+
+    Raises:
+        KernelError: one does not apply; names patch, file and hunk.
+        HostError: no patch(1).
+    """
+    with tempfile.TemporaryDirectory(prefix=owned(".patched-"), dir=cache_root()) as folder:
+        apply_patches(source, patches, Path(folder))
+
+
 def _apply(patch: Patch, folder: Path, source: Source) -> None:
     command = ["patch", "-p1", "-F0", "--forward", "--batch", "--no-backup-if-mismatch", "-r", "-"]
     try:

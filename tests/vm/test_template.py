@@ -97,7 +97,8 @@ def left_behind(template: Template) -> tuple[int, int, set[str], int]:
     return fds, len(children), files, memory
 
 
-def test_a_thousand_forks_leave_nothing_behind(loop: VmLoop, template: Template) -> None:
+def test_a_thousand_forks_leave_nothing_behind(loop: VmLoop, qemu: Qemu, launch: Launch) -> None:
+    template = loop.run(obtain_template(qemu, launch, Console(None)))
     run = Run(("/case/hostile", "mark"), flags=RunFlags.DISPOSABLE)
 
     async def fork(pool: Pool, number: int, *, ahead: bool) -> None:
