@@ -19,7 +19,9 @@ SPACES = re.compile(r"[ \t]*")
 COMMENT = re.compile(r"((?:[ \t]|# )*)#(|[ \t:#].*)$")
 OWN_COMMENT = re.compile(r"([ \t]*)#(|[ \t:#].*)$")
 VERSION = re.compile(r"(K?TAP) version (\d{1,9})$")
-PLAN = re.compile(r"(\d{1,9})\.\.(\d{1,18})(?:[ \t]*#[ \t]*(.*))?$")
+PLAN = re.compile(r"(\d{1,9})\.\.(\d+)(?:[ \t]*#[ \t]*(.*))?$")
+MOST = 10**18
+"""Results that a plan is believed to promise: more digits are somebody's number."""
 RESULT = re.compile(r"(ok|not ok)[ \t]+(?:(\d{1,18})(?=[ \t#]|$)|(?=- ))[ \t]*(.*)")
 DIRECTIVE = re.compile(
     r"(?:^|[ \t])#[ \t]*(SKIP(?:PED)?|TODO|XFAIL|XPASS|TIMEOUT|ERROR)(?=[ \t:]|$)[ \t:]*(.*)",
@@ -141,7 +143,8 @@ def parse_plan(body: str, column: int) -> Plan | None:
         return None
     directive = DIRECTIVE.match(f"#{found[3] or ''}")
     skip = directive[2] if directive and directive[1].upper().startswith("SKIP") else None
-    return Plan(column, int(found[1]), int(found[2]), skip)
+    last = int(found[2]) if len(found[2]) < len(str(MOST)) else MOST
+    return Plan(column, int(found[1]), last, skip)
 
 
 def parse_result(body: str, column: int) -> ResultLine | None:

@@ -195,7 +195,12 @@ class Builder:
         self._close_right_of(token.column)
         level = self._at(token.column) or self._open(token.column, self._line)
         if token.first != 1:
-            self.problem(f"line {self._line}: a plan that begins with {token.first}")
+            words = f"a plan that begins with {token.first}"
+            if level.count:
+                # Behind results it is what a program says of a range.
+                self.problem(f"line {self._line}: {words}, after results: not one")
+                return
+            self.problem(f"line {self._line}: {words}")
         if level.plan is not None:
             if level.count < level.plan or level.skip is not None:
                 self.problem(f"line {self._line}: a second plan, 1..{token.last}; the first counts")

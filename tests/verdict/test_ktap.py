@@ -268,3 +268,16 @@ def test_no_order_of_lines_makes_it_raise(lines: list[tuple[str, str]]) -> None:
 @given(st.text())
 def test_no_text_makes_it_raise(text: str) -> None:
     assert parse(text).found in (True, False)
+
+
+@pytest.mark.parametrize("digits", [10, 18, 19, 30, 5000])
+def test_a_plan_of_any_size_is_one(digits: int) -> None:
+    parsed = parse_log(f"1..{'9' * digits}\nok 1 a\n", name="log")
+    assert exit_code(r.outcome for r in parsed.results) == 3
+    assert "missing results" in parsed.problems[0]
+
+
+def test_a_range_that_a_program_prints_is_no_plan() -> None:
+    parsed = parse_log("TAP version 13\nok 1 a\n0..255\nok 2 b\n1..2\n", name="log")
+    assert told(parsed, "log") == ["pass a @:2", "pass b @:4"]
+    assert parsed.problems == ("line 3: a plan that begins with 0, after results: not one",)
