@@ -23,6 +23,9 @@ NOT_BUILT = "kharness-not-built.json"
 GUEST = "/suite/kselftest"
 DEFAULT_TIMEOUT_S = 45.0
 """runner.sh, kselftest_default_timeout."""
+DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smhd]?)")
+UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+"""timeout(1)."""
 
 
 def is_installed(folder: Path) -> bool:
@@ -90,13 +93,19 @@ def _not_built(folder: Path, spec: str) -> list[Case]:
 
 def _listed(folder: Path) -> list[tuple[str, str]]:
     """``collection:test`` a line; comments and empty lines are none."""
-    found = []
-    text = (folder / LIST).read_text("utf-8", "replace")
-    for line in dict.fromkeys(text.splitlines()):
-        collection, colon, test = line.strip().partition(":")
-        if colon and not line.startswith("#") and collection and test:
-            found.append((collection.strip("/"), test))
-    return found
+    found: dict[tuple[str, str], None] = {}
+    lines = (folder / LIST).read_text("utf-8", "replace").splitlines()
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        collection, _, test = line.strip().partition(":")
+        if not collection.strip("/") or not test:
+            raise UsageError(
+                f"{folder / LIST}, line {number}: {line.strip()!r} is no COLLECTION:TEST",
+                "install the selftests again (make -C tools/testing/selftests install)",
+            )
+        found[collection.strip("/"), test] = None
+    return list(found)
 
 
 def _case(
@@ -143,13 +152,24 @@ def arguments(test: str, environment: Mapping[str, str]) -> tuple[list[str], tup
 
 
 def timeout_s(folder: Path) -> float | None:
-    """The time limit of a collection in seconds: ``timeout=`` of its settings, where 0 is none."""
+    """The time limit of a collection in seconds: ``timeout=`` of its settings, where 0 is none.
+
+    It is what timeout(1) takes, since runner.sh hands it over as it stands.
+
+    Raises:
+        UsageError: it is no time.
+    """
     value = DEFAULT_TIMEOUT_S
     settings = folder / "settings"
     if settings.is_file():
         for line in settings.read_text("utf-8", "replace").splitlines():
             field, _, text = line.partition("=")
-            number = text.strip().strip("\"'")
-            if field.strip() == "timeout" and number.isdigit():
-                value = float(number)
+            if field.strip() != "timeout":
+                continue
+            found = DURATION.fullmatch(text.strip().strip("\"'"))
+            if found is None:
+                raise UsageError(
+                    f"{settings}: {line.strip()!r} is no time limit", "seconds, such as timeout=180"
+                )
+            value = float(found[1]) * UNITS_S[found[2]]
     return value or None

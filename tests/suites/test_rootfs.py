@@ -174,12 +174,31 @@ def test_many_programs_of_cases_take_more_memory(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "seconds"),
-    [(None, 45.0), ("timeout=7\n", 7.0), ("# timeout=7\n", 45.0), ("timeout=0\n", None)],
+    [
+        (None, 45.0),
+        *[("timeout=7\n", 7.0), ("# timeout=7\n", 45.0), ("timeout=0\n", None)],
+        *[("timeout='1.5m'\n", 90.0), ("timeout=2h\n", 7200.0)],
+        ("timeout=1\ntimeout=9s\n", 9.0),
+    ],
 )
 def test_a_collection_s_time_limit(tmp_path: Path, settings: str | None, seconds: float) -> None:
     if settings is not None:
         (tmp_path / "settings").write_text(settings)
     assert timeout_s(tmp_path) == seconds
+
+
+@pytest.mark.parametrize("text", ["3x", "²", "-1", "", "1e9", "9" * 400, "inf"])
+def test_a_time_limit_that_is_none_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "settings").write_text(f"timeout={text}\n")
+    with pytest.raises(UsageError, match=r"settings: 'timeout=.*' is no time limit"):
+        timeout_s(tmp_path)
+
+
+@pytest.mark.parametrize("line", ["pidfd", ":test", "pidfd:", "/:test", "\x00"])
+def test_a_line_of_the_list_that_names_no_test_is_told(tmp_path: Path, line: str) -> None:
+    (tmp_path / "kselftest-list.txt").write_text(f"# a comment\n\na:b\n{line}\n")
+    with pytest.raises(UsageError, match=r"kselftest-list.txt, line 4: .* is no COLLECTION:TEST"):
+        load_kselftest(tmp_path, (), GuestRoot(), spec="kselftest:x")
 
 
 def test_arguments_come_from_the_environment() -> None:
