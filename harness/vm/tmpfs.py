@@ -23,6 +23,8 @@ OWNER = "owner"
 """File of the folder with the path of the cache that it belongs to."""
 GONE = ".gone"
 """What a folder's name ends with while it is being removed."""
+TRIES = 100
+"""Somebody may remove a cache again and again, but not so often."""
 PATH_LIMIT = 4096
 """Bytes that a path has at most (linux/limits.h, PATH_MAX)."""
 
@@ -50,21 +52,28 @@ def tmpfs_folder() -> Path | None:
 
 def make_tmpfs_folder() -> Path | None:
     """The folder of this cache, made if it is missing; None where there is no tmpfs for us."""
-    root = cache_root()
+    for _ in range(TRIES):
+        try:
+            return _made(cache_root())
+        except FileNotFoundError:
+            continue  # the cache or the folder was removed just now, or there is no tmpfs
+        except OSError:
+            break
+    return None
+
+
+def _made(root: Path) -> Path | None:
     folder = _folder_of(root)
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        if not _is_ours(folder):
-            return None
-        if not (folder / OWNER).exists():
-            # Complete or not at all, and never in place of another: it may be locked already.
-            words = folder / owned(f".{OWNER}.")
-            words.write_bytes(os.fsencode(root))
-            with contextlib.suppress(FileExistsError):
-                (folder / OWNER).hardlink_to(words)
-            words.unlink()
-    except OSError:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if not _is_ours(folder):
         return None
+    if not (folder / OWNER).exists():
+        # Complete or not at all, and never in place of another: it may be locked already.
+        words = folder / owned(f".{OWNER}.")
+        words.write_bytes(os.fsencode(root))
+        with contextlib.suppress(FileExistsError):
+            (folder / OWNER).hardlink_to(words)
+        words.unlink()
     return folder
 
 
