@@ -103,9 +103,11 @@ class Reporting:
                 self._session.shouldstop = error.what
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Shows what could not be collected."""
-        if report.failed and self._run.display:
-            self._run.display.note(str(report.longrepr))
+        """Shows what could not be collected; the problem that ends the run is said then."""
+        words = str(report.longrepr).strip()
+        said = self._run.problem.whole.strip() if self._run.problem else ""
+        if report.failed and self._run.display and words != said:
+            self._run.display.note(words)
 
     def pytest_internalerror(self, excrepr: Any) -> None:
         """Shows a defect of ours, since pytest's display is away."""
