@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What is known of results and of their levels while a KTAP log is read."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from harness.verdict.ktap_log import KtapResult, Status
@@ -43,6 +44,7 @@ class Level:
         fault: why the test that its results are subtests of cannot have passed.
         odd: a wrong number was told already.
         low: results before that, which counted up from 1.
+        totals: what kselftest.h says at its end, by status; empty when it does not.
     """
 
     column: int
@@ -62,11 +64,26 @@ class Level:
     fault: str = ""
     odd: bool = False
     low: int = 0
+    totals: dict[Status, int] = field(default_factory=dict)
 
     @property
     def used(self) -> bool:
         """Something in it would be lost if it were dropped."""
         return bool(self.count or self.nodes or self.plan or self.started or self.header)
+
+
+def unprinted(level: Level) -> list[Status]:
+    """Statuses of planned results that a program counted and did not print.
+
+    ksft_inc_pass_cnt() of kselftest.h does so, and ksft_print_cnts() tells of them. Empty when what
+    it tells is not what was planned, or less than what was printed.
+    """
+    if sum(level.totals.values()) != level.plan:
+        return []
+    printed = Counter(node.status for node in level.nodes[level.first :])
+    if any(level.totals.get(status, 0) < count for status, count in printed.items()):
+        return []
+    return [s for s, count in level.totals.items() for _ in range(count - printed[s])]
 
 
 def last_skip(level: Level) -> str:

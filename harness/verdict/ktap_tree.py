@@ -7,7 +7,7 @@ subtests: in KTAP a test's own result comes after those of its subtests.
 
 import re
 
-from harness.verdict.ktap_level import Level, Node, frozen, joined, last_skip
+from harness.verdict.ktap_level import Level, Node, frozen, joined, last_skip, unprinted
 from harness.verdict.ktap_log import BAD, KtapLog, Status
 from harness.verdict.ktap_rules import (
     YAML_MESSAGE,
@@ -31,6 +31,12 @@ MISSING_LIMIT = 10_000
 PROBLEM_LIMIT = 1000
 KNOWN = {"KTAP": (1,), "TAP": (13, 14)}
 # Test::More tells of a failure after it, everybody else before.
+TOTALS = re.compile(
+    r" *Totals: pass:(?P<pass>\d{1,9}) fail:(?P<fail>\d{1,9}) xfail:(?P<xfail>\d{1,9})"
+    r" xpass:(?P<xpass>\d{1,9}) skip:(?P<skip>\d{1,9}) error:(?P<error>\d{1,9})$"
+)
+"""kselftest.h, ksft_print_cnts()."""
+COUNTED: tuple[Status, ...] = ("pass", "fail", "xfail", "xpass", "skip", "error")
 AFTER = re.compile(r" *Failed (?:\(TODO\) )?test")
 # lib/kunit/assert.c: what was expected follows, indented like the comment, and is none itself.
 FAILING = re.compile(r"(?:EXPECTATION|ASSERTION) FAILED at ")
@@ -160,6 +166,10 @@ class Builder:
                 self._last.diagnostics = joined(self._last.diagnostics, [token.text])
                 return
         self._after = False
+        totals = TOTALS.match(token.text)
+        level = self._at(token.column) if totals else None
+        if totals and level is not None:
+            level.totals = {status: int(totals[status]) for status in COUNTED}
         self._failing = " " * token.column if FAILING.search(token.text) else ""
         self._diagnostics.append(token.text)
 
@@ -415,6 +425,7 @@ class Builder:
             self._own_faults(level)
         level.first, level.count, level.expected = len(level.nodes), 0, 1
         level.plan, level.skip, level.odd = None, None, False
+        level.totals.clear()
         level.numbers.clear()
 
     def _end_plan(self, level: Level, *, skipped: str | None = None) -> None:
@@ -431,6 +442,15 @@ class Builder:
             self.problem(f"line {self._line}: {level.fault}")
         missing = max((planned or 0) - came, 0) if planned is not None else len(level.started)
         if not missing:
+            level.started.clear()
+            return
+        told = unprinted(level) if missing <= MISSING_LIMIT - self._named else []
+        if told and not level.bailed:
+            words = "counted in its totals, and not printed"
+            self.problem(f"line {self._line}: {len(told)} results were {words}")
+            self._named += len(told)
+            for name, said in zip(self._names(level, len(told)), told, strict=True):
+                self._keep(level, Node(name, said not in BAD, said, words))
             level.started.clear()
             return
         reason = level.bailed or "no result came"

@@ -36,6 +36,11 @@ static void mount_all(void)
 	mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 	mkdir("/sys", 0755);
 	mount("sys", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+	/* As udev has them. A script that is run by a descriptor is read through /dev/fd. */
+	if (symlink("/proc/self/fd", "/dev/fd") != 0 || symlink("/proc/self/fd/0", "/dev/stdin") != 0 ||
+	    symlink("/proc/self/fd/1", "/dev/stdout") != 0 ||
+	    symlink("/proc/self/fd/2", "/dev/stderr") != 0)
+		say("agent: no links to descriptors in /dev\n");
 	mkdir("/dev/pts", 0755);
 	mount("pts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "gid=5,mode=620,ptmxmode=666");
 	mkdir("/dev/shm", 01777);

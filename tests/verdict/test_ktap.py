@@ -281,3 +281,21 @@ def test_a_range_that_a_program_prints_is_no_plan() -> None:
     parsed = parse_log("TAP version 13\nok 1 a\n0..255\nok 2 b\n1..2\n", name="log")
     assert told(parsed, "log") == ["pass a @:2", "pass b @:4"]
     assert parsed.problems == ("line 3: a plan that begins with 0, after results: not one",)
+
+
+def test_what_is_counted_in_totals_need_not_be_printed() -> None:
+    """kcmp_test of the kernel's selftests counts with ksft_inc_pass_cnt(), and prints no result."""
+    totals = "# Totals: pass:{} fail:{} xfail:0 xpass:0 skip:1 error:0"
+    log = "TAP version 13\n1..4\nok 1 a\nPASS: as expected\n"
+    parsed = parse_log(log + totals.format(2, 1), name="log")
+    words = "counted in its totals, and not printed"
+    assert told(parsed, "log") == [
+        "pass a @:3",
+        "pass test 2 @:0",
+        f"fail test 3 @:0 {words}",
+        f"skip test 4 @:0 {words}",
+    ]
+    for not_so in (totals.format(2, 0), totals.format(0, 3), ""):
+        assert exit_code(r.outcome for r in parse_log(log + not_so, name="log").results) == 3
+    many = f"1..{10**8}\n" + totals.format(10**8 - 1, 0)
+    assert len(parse_log(many, name="log").results) < 20_000

@@ -64,6 +64,17 @@ def test_environment_is_clean_and_root_read_only(loop: VmLoop, guest: Guest) -> 
     ]
 
 
+def test_descriptors_have_names(loop: VmLoop, guest: Guest) -> None:
+    """A script that is run by a descriptor is read through /dev/fd (execveat(2), NOTES)."""
+    report = sh(
+        loop,
+        guest,
+        "echo 'echo read' >/tmp/s; exec 5</tmp/s; sh /dev/fd/5;"
+        "echo in | cat /dev/stdin; echo out >/dev/stdout; echo err >/dev/stderr",
+    )
+    assert (report.stdout, report.stderr) == (b"read\nin\nout\n", b"err\n")
+
+
 def test_tmp_is_fresh_for_every_program(loop: VmLoop, guest: Guest) -> None:
     sh(loop, guest, "touch /tmp/left")
     assert sh(loop, guest, "ls /tmp").stdout == b""
