@@ -56,7 +56,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         run.close()
     reporting = config.pluginmanager.get_plugin("kharness-reporting")
     if isinstance(reporting, Reporting):
-        reporting.interrupts.restore()
+        if run is not None and run.display:
+            # Of kharness's own process nothing is left but its end: its exit code is settled.
+            reporting.interrupts.settle()
+        else:
+            reporting.interrupts.restore()
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> CaseFile | None:

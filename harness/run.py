@@ -296,13 +296,18 @@ class Run:
         if interrupted:
             code = ExitCode.INTERRUPTED
         if self._folder.is_open:
-            whole = not interrupted and self.problem is None
+            whole = self.problem is None and (not interrupted or self._has_all)
             self._folder.close(self.notes, code if whole else None)
             with JournalIndex.open(self._folder.path / NAME) as index:
                 self._report(index, interrupted=interrupted)
         else:
             self._guard.close()
         return code
+
+    @property
+    def _has_all(self) -> bool:
+        """Nothing is missing, though the run was interrupted: it was when it ended anyway."""
+        return bool(self.taken.planned) and not self.taken.missing and not self.options.rules.hunts
 
     def _report(self, index: JournalIndex, *, interrupted: bool) -> None:
         folder, options = self._folder.path, self.options

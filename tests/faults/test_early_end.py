@@ -97,3 +97,26 @@ def test_ctrl_c_at_the_session_s_end_costs_no_report(
     assert (project / "run" / "junit.xml").exists()
     assert (project / "run" / "report.html").exists()
     assert processes_with(environment["KHARNESS_CACHE"]) == []
+
+
+LATE = """
+import os, signal, pytest
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure():
+    os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+def test_ctrl_c_behind_the_session_s_end_changes_nothing(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    project = make_project(tmp_path / "p", "TEST(a) { EXPECT_EQ(1, 1); }\n")
+    (project / "cases" / "conftest.py").write_text(LATE)
+    with start(project, "run", "--run-dir", "run", env=environment) as process:
+        assert process.stdout is not None
+        said = process.stdout.read()
+    assert process.returncode == 0, said
+    assert "Traceback" not in said
+    assert journal_of(project / "run").ended
