@@ -238,11 +238,13 @@ def _verdict(index: JournalIndex, elapsed_s: float | None, *, hunting: bool) -> 
     style = "bold green" if code is ExitCode.OK else "bold red"
     name = {ExitCode.OK: "PASS", ExitCode.FAILED: "FAIL"}.get(code, "ERROR")
     lacking = lacks(index)
-    if lacking:
+    if lacking and lacking != words:
         words += f", {lacking}"
-        if code is ExitCode.OK:
-            name, style = "INCOMPLETE", "bold yellow"
-    if elapsed_s is None:
+    if lacking and code is ExitCode.OK:
+        name, style = "INCOMPLETE", "bold yellow"
+    if not len(index):
+        took = ""
+    elif elapsed_s is None:
         took = f"; the cases took {sum(index.seconds.values()):.1f} s"
     else:
         took = f"{',' if lacking else ''} in {elapsed_s:.1f} s"
