@@ -14,7 +14,7 @@ from harness.cli_common import DEBUG, print_error, printing, reported, screen
 from harness.cli_lazy import LazyGroup
 from harness.cli_reports import report_options
 from harness.cli_suites import list_suites, suite_cases, suite_options
-from harness.errors import ExitCode, KharnessError, UsageError
+from harness.errors import ExitCode, HostMemoryError, KharnessError, UsageError
 
 # What a command needs is imported when it is called: help and completion are asked for more often,
 # and pytest, pydantic, rich and asyncio take half a second.
@@ -420,6 +420,10 @@ def entry() -> None:
         sys.exit(ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(ExitCode.INTERRUPTED)
+    except MemoryError:
+        short = HostMemoryError()
+        print_error(short)
+        sys.exit(short.exit_code)
 
 
 if __name__ == "__main__":

@@ -71,3 +71,13 @@ class BootPanicError(KernelError):
 
 class GuestError(KharnessError):
     """A guest that came up and is lost: QEMU gone, protocol broken, agent silent (exit 3)."""
+
+
+class HostMemoryError(HostError):
+    """The host gave kharness itself no more memory."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "out of memory: the host gives kharness no more",
+            "make room; what is in a journal is kept, and kharness resume goes on from it",
+        )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.again import lost_result
-from harness.errors import ExitCode, KharnessError
+from harness.errors import ExitCode, HostMemoryError, KharnessError
 from harness.interrupt import Interrupts
 from harness.plugin_cases import CaseItem
 from harness.plugin_keys import keyed
@@ -96,11 +96,16 @@ class Reporting:
         try:
             with self.interrupts.held():
                 self._run.take(result)
-        except KharnessError as error:
+        except (KharnessError, MemoryError) as raised:
             # A result that cannot be kept: more of them would be lost in the same way.
-            self._run.problem = self._run.problem or error
+            error = self._is_the_problem(raised)
             if self._session is not None:
                 self._session.shouldstop = error.what
+
+    def _is_the_problem(self, raised: BaseException) -> KharnessError:
+        error = raised if isinstance(raised, KharnessError) else HostMemoryError()
+        self._run.problem = self._run.problem or error
+        return self._run.problem
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Shows what could not be collected; the problem that ends the run is said then."""
@@ -109,10 +114,16 @@ class Reporting:
         if report.failed and self._run.display and words != said:
             self._run.display.note(words)
 
-    def pytest_internalerror(self, excrepr: Any) -> None:
-        """Shows a defect of ours, since pytest's display is away."""
+    def pytest_internalerror(
+        self, excrepr: Any, excinfo: pytest.ExceptionInfo[BaseException]
+    ) -> bool | None:
+        """Shows a defect of ours, since pytest's display is away; want of memory is none."""
+        if isinstance(excinfo.value, MemoryError):
+            self._is_the_problem(excinfo.value)
+            return True
         if self._run.display:
             self._run.console.print(str(excrepr), markup=False)
+        return None
 
     def pytest_keyboard_interrupt(self) -> None:
         """Ctrl-C."""
@@ -144,8 +155,8 @@ class Reporting:
             self.exit_code = self._run.finish(
                 interrupted=interrupted, wait=lambda: self.interrupts.patient
             )
-        except KharnessError as error:
-            self._run.problem = self._run.problem or error
+        except (KharnessError, MemoryError) as error:
+            self._is_the_problem(error)
         if self.interrupts.came and self.exit_code is not None:
             # Whoever interrupts a run is told so, even when only the reports were still to come.
             self.exit_code = ExitCode.INTERRUPTED
