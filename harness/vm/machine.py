@@ -251,8 +251,14 @@ class Machine:
         in another: at every byte the first looks through the descriptors that came, unlocked, and
         the second takes them away. A command right behind ``getfd`` is a null pointer once in some
         100,000 times (QEMU 7.2, chardev/char-socket.c: tcp_chr_recv(), tcp_get_msgfds()).
+
+        Raises:
+            GuestError: QEMU does not answer or is gone.
         """
-        self.qmp.send_fd_scm(fd)
+        try:
+            self.qmp.send_fd_scm(fd)
+        except (QMPError, OSError) as error:
+            raise GuestError(f"QEMU is gone ({self.exit_words()})") from error
         await self.execute("getfd", {"fdname": name})
 
     async def sysrq(self, letter: str) -> None:
