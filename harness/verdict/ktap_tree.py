@@ -30,13 +30,13 @@ MISSING_LIMIT = 10_000
 """Missing results that are named one by one, in a whole log: a plan may say any number."""
 PROBLEM_LIMIT = 1000
 KNOWN = {"KTAP": (1,), "TAP": (13, 14)}
-# Test::More tells of a failure after it, everybody else before.
 TOTALS = re.compile(
     r" *Totals: pass:(?P<pass>\d{1,9}) fail:(?P<fail>\d{1,9}) xfail:(?P<xfail>\d{1,9})"
     r" xpass:(?P<xpass>\d{1,9}) skip:(?P<skip>\d{1,9}) error:(?P<error>\d{1,9})$"
 )
 """kselftest.h, ksft_print_cnts()."""
 COUNTED: tuple[Status, ...] = ("pass", "fail", "xfail", "xpass", "skip", "error")
+# Test::More tells of a failure after it, everybody else before.
 AFTER = re.compile(r" *Failed (?:\(TODO\) )?test")
 # lib/kunit/assert.c: what was expected follows, indented like the comment, and is none itself.
 FAILING = re.compile(r"(?:EXPECTATION|ASSERTION) FAILED at ")

@@ -201,6 +201,9 @@ class Machine:
             how = f"exit {self.returncode}"
         return f"{how}: {last[0]}" if last[0] else how
 
+    def _is_gone(self) -> GuestError:
+        return GuestError(f"QEMU is gone ({self.exit_words()})")
+
     def listen(self, kind: Channel, handler: BytesHandler) -> None:
         """Hands what comes over a channel to ``handler``; an empty ``bytes`` is its end."""
         self._watch_socket(self._channels[kind], handler)
@@ -219,7 +222,7 @@ class Machine:
         try:
             await self._loop.sock_sendall(self._channels[kind], data)
         except OSError as error:
-            raise GuestError(f"QEMU is gone ({self.exit_words()})") from error
+            raise self._is_gone() from error
 
     # What goes to QEMU
 
@@ -242,7 +245,7 @@ class Machine:
         except TimeoutError as error:
             raise GuestError(f"QEMU did not answer {command} in {limit_s:.0f} s") from error
         except (QMPError, EOFError, OSError) as error:
-            raise GuestError(f"QEMU is gone ({self.exit_words()})") from error
+            raise self._is_gone() from error
 
     async def hand_over(self, name: str, fd: int) -> None:
         """Gives QEMU a copy of ``fd`` under ``name`` (QMP ``getfd``).
@@ -258,7 +261,7 @@ class Machine:
         try:
             self.qmp.send_fd_scm(fd)
         except (QMPError, OSError) as error:
-            raise GuestError(f"QEMU is gone ({self.exit_words()})") from error
+            raise self._is_gone() from error
         await self.execute("getfd", {"fdname": name})
 
     async def sysrq(self, letter: str) -> None:
