@@ -144,6 +144,7 @@ static struct {
 	void *arg;
 } kc_cleanups[KC_CLEANUPS];
 static int kc_cleanup_count;
+static pid_t kc_cleanup_owner;	/* who registered them */
 
 static inline const char *kc_file(const char *path)
 {
@@ -159,9 +160,11 @@ static inline const char *kc_errno_name(int error)
 	return name ? name : "?";
 }
 
-/* Runs cleanups, last registered first. Only the process that registered them does. */
+/* Runs cleanups, last registered first. Only the process that registered them does, no child of fork(). */
 static inline void kc_run_cleanups(void)
 {
+	if (kc_cleanup_count > 0 && getpid() != kc_cleanup_owner)
+		kc_cleanup_count = 0;
 	while (kc_cleanup_count > 0) {
 		kc_cleanup_count--;
 		kc_cleanups[kc_cleanup_count].fn(kc_cleanups[kc_cleanup_count].arg);
@@ -171,10 +174,15 @@ static inline void kc_run_cleanups(void)
 /* CLEANUP(fn, arg): fn(arg) is called when the case ends, also by ASSERT or SKIP. */
 #define CLEANUP(fn_, arg_) kc_cleanup((void (*)(void *))(fn_), (void *)(intptr_t)(arg_))
 
+static inline void kc_write(const char *a, const char *b, const char *c);
+
 static inline void kc_cleanup(void (*fn)(void *), void *arg)
 {
+	if (getpid() != kc_cleanup_owner)
+		kc_cleanup_count = 0;
+	kc_cleanup_owner = getpid();
 	if (kc_cleanup_count == KC_CLEANUPS) {
-		printf("# too many cleanups\n");
+		kc_write("# more than ", KC_STR(KC_CLEANUPS), " cleanups\n");
 		abort();
 	}
 	kc_cleanups[kc_cleanup_count].fn = fn;
@@ -384,13 +392,18 @@ static inline pid_t kc_fork(void)
 static inline void kc_join(pid_t pid)
 {
 	int status = 0;
+	pid_t ended;
 
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
+	do
+		ended = waitpid(pid, &status, 0);
+	while (ended < 0 && errno == EINTR);
 	if (kc_shared->skipped)
 		kc_leave(KC_SKIP);
 	kc_checked();
-	if (WIFSIGNALED(status))
+	if (ended != pid)
+		kc_failed(__FILE__, __LINE__, "the case's child", "its end", "waitpid: %s",
+			  strerror(errno));
+	else if (WIFSIGNALED(status))
 		kc_failed(__FILE__, __LINE__, "the case's child", "an exit", "killed by SIG%s",
 			  sigabbrev_np(WTERMSIG(status)));
 	else if (WEXITSTATUS(status) != KC_PASS)

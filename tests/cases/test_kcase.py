@@ -45,6 +45,29 @@ TEST(needs_missing, NEEDS_PROBE(missing)) { EXPECT_EQ(1, 1); }
 TEST(needs_future, NEEDS_PROBE(future)) { EXPECT_EQ(1, 2); }
 TEST(needs_backport, NEEDS_PROBE(there)) { EXPECT_EQ(1, 1); }
 TEST(needs_newer, NEEDS_KERNEL(99, 0)) { EXPECT_EQ(1, 2); }
+TEST(forks_plainly)
+{
+	pid_t pid;
+
+	CLEANUP(say, "of the parent");
+	pid = fork();
+	if (pid == 0) {
+		CLEANUP(say, "of the child");
+		ASSERT_EQ(1, 1);
+		kc_leave(KC_PASS);
+	}
+	ASSERT_EQ(waitpid(pid, NULL, 0), pid);
+	if (fork() == 0)
+		kc_leave(KC_PASS);
+	wait(NULL);
+}
+TEST(joins_nobody) { kc_join(getpid()); }
+TEST(cleans_too_much)
+{
+	for (int n = 0; n <= KC_CLEANUPS; n++)
+		CLEANUP(say, "once");
+	EXPECT_EQ(1, 1);
+}
 KCASE_MAIN
 """
 
@@ -92,6 +115,27 @@ def test_the_errno_of_a_call_before_is_told_and_never_taken_for_one_of_now(progr
         "#   got: -1 0 (Success)",
         "not ok 1 bad_call_before",
     ]
+
+
+def test_cleanups_are_their_own_process_s(program: Path) -> None:
+    """A child of a plain fork() must not kill what its parent's case has started."""
+    code, lines = run(program, "forks_plainly")
+    assert (code, lines[2:]) == (
+        0,
+        ["# cleanup of the child", "# cleanup of the parent", "ok 1 forks_plainly"],
+    )
+
+
+def test_a_child_that_cannot_be_waited_for_is_no_pass(program: Path) -> None:
+    code, lines = run(program, "joins_nobody")
+    assert code == 1
+    assert "#   got: waitpid: No child processes" in lines
+
+
+def test_too_many_cleanups_say_so(program: Path) -> None:
+    code, lines = run(program, "cleans_too_much")
+    assert code == 1
+    assert "# more than 32 cleanups" in lines
 
 
 def test_expect_goes_on_and_gives_both_values(program: Path) -> None:
@@ -206,3 +250,23 @@ def test_the_guide_s_example_works(tmp_path: Path) -> None:
     assert records
     for record in records:
         assert run(compiled(tmp_path, text), record.name)[0] in (0, 4)
+
+
+def test_a_child_that_gets_ready_may_skip_its_case(tmp_path: Path) -> None:
+    source = tmp_path / "sample.c"
+    source.write_text("""
+#include "process.h"
+static void refuse(void *reason) { SKIP("no %s", (char *)reason); }
+static void fail(void *arg) { (void)arg; ASSERT_EQ(1, 2); }
+TEST(skips) { child_after(refuse, "way"); EXPECT_EQ(1, 2); }
+TEST(fails) { child_after(fail, NULL); SKIP("never said"); }
+KCASE_MAIN
+""")
+    include = (resource("cases/include"), resource("cases/pidfd"))
+    program = compile_program(source, include=include)
+    assert run(program, "skips") == (
+        4,
+        ["KTAP version 1", "1..1", "ok 1 skips # SKIP no way"],
+    )
+    code, lines = run(program, "fails")
+    assert (code, lines[-1]) == (1, "not ok 1 fails")
