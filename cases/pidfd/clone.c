@@ -8,7 +8,6 @@ PIDFD_CASES
 PROBE_PIDFD_THREAD
 
 #define CLONE_DETACHED_ 0x00400000
-#define CLONE_CLEAR_SIGHAND_ 0x100000000ull
 #define CLONE_INTO_CGROUP_ 0x200000000ull
 
 static int clone_pidfd(uint64_t flags, int *pidfd, pid_t *pid)
@@ -360,7 +359,7 @@ TEST(can_be_polled_and_waited_for, NEEDS_KERNEL(5, 4) PROMISED("clone(2), CLONE_
 
 /* A vfork child runs first: the parent has its pidfd when it goes on. */
 TEST(works_with_vfork, PROMISED("clone(2), CLONE_VFORK")
-     DESCRIBE("CLONE_VFORK: the child has ended and is readable when the call returns"))
+     DESCRIBE("CLONE_VFORK: the parent has a pidfd of the child when the call returns"))
 {
 	int pidfd = -1, status = 0;
 	struct clone_args args = {

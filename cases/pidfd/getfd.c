@@ -249,6 +249,7 @@ static void keep_saved_id(void *arg)
 	ASSERT_OK(setresgid(NOBODY, NOBODY, NOBODY));
 	ASSERT_OK(setresuid(NOBODY, NOBODY, 1000));
 	ASSERT_OK(prctl(PR_SET_DUMPABLE, 1));
+	allow_all_tracers();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
@@ -284,7 +285,7 @@ TEST(uses_real_id_of_caller, NEEDS_ROOT PROMISED("ptrace(2), PTRACE_MODE_REALCRE
 static void drop_to_user_namespace(void *arg)
 {
 	(void)arg;
-	ASSERT_OK(unshare(CLONE_NEWUSER));
+	own_user_namespace(0);
 }
 
 TEST(user_namespace_gives_no_access_outside, NEEDS_CONFIG(USER_NS) NEEDS_ROOT
@@ -296,7 +297,7 @@ TEST(user_namespace_gives_no_access_outside, NEEDS_CONFIG(USER_NS) NEEDS_ROOT
 
 	IN_CHILD {
 		become((void *)NOBODY);
-		ASSERT_OK(unshare(CLONE_NEWUSER));
+		own_user_namespace(0);
 		EXPECT_ERRNO(pidfd_getfd_(outside, 0, 0), EPERM);
 		EXPECT_ERRNO(pidfd_getfd_(inside, 0, 0), EPERM);
 	}

@@ -2,7 +2,7 @@
 /* File handles of pidfds, name_to_handle_at(2) and open_by_handle_at(2), since 6.14. */
 #include "pidfd.h"
 
-PIDFD_CASES
+EVERY_CASE(NEEDS_KERNEL(5, 3) NEEDS_CONFIG(FHANDLE) TIMEOUT(20))
 
 struct handle {
 	struct file_handle head;

@@ -2,9 +2,8 @@
 /* process_madvise(2), since 5.10, and process_mrelease(2), since 5.15: the memory of a pidfd's process. */
 #include "pidfd.h"
 
-EVERY_CASE(NEEDS_PROBE(process_madvise) TIMEOUT(20))
+EVERY_CASE(NEEDS_CONFIG(ADVISE_SYSCALLS) NEEDS_PROBE(process_madvise) TIMEOUT(20))
 
-/* A kernel may be without: CONFIG_ADVISE_SYSCALLS. */
 PROBE(process_madvise, 5, 10, "commit ecb8ac8b1f14")
 {
 	return process_madvise_(-1, NULL, 0, MADV_COLD, 0) < 0 && errno != ENOSYS;
@@ -38,6 +37,20 @@ TEST(advises_on_child, NEEDS_ROOT PROMISED("process_madvise(2), RETURN VALUE")
 	EXPECT_EQ(process_madvise_(pidfd, &whole, 1, MADV_PAGEOUT, 0), whole.iov_len);
 	parts[0].iov_len /= 2;
 	EXPECT_EQ(process_madvise_(pidfd, parts, 2, MADV_COLD, 0), whole.iov_len * 3 / 2);
+}
+
+/* "partial advice may be applied if one of its elements points to an invalid memory region" */
+TEST(counts_ranges_before_a_bad_one, NEEDS_ROOT PROMISED("process_madvise(2), RETURN VALUE")
+     DESCRIBE("a later range is not mapped, or not on a page: the bytes of those before it"))
+{
+	struct iovec whole = area(), parts[3] = { whole, area(), whole };
+	int pidfd;
+
+	ASSERT_OK(munmap(parts[1].iov_base, parts[1].iov_len));
+	pidfd = ASSERT_OK(pidfd_open_(sleeping_child(), 0));
+	EXPECT_EQ(process_madvise_(pidfd, parts, 3, MADV_COLD, 0), whole.iov_len);
+	parts[1].iov_base = (char *)whole.iov_base + 1;
+	EXPECT_EQ(process_madvise_(pidfd, parts, 3, MADV_COLD, 0), whole.iov_len);
 }
 
 TEST(rejects_every_flag, NEEDS_ROOT PROMISED("process_madvise(2), EINVAL")
@@ -119,6 +132,32 @@ TEST(needs_permission, NEEDS_ROOT PROMISED("process_madvise(2), EPERM")
 	}
 }
 
+static void *advise_self(void *whole)
+{
+	int pidfd = ASSERT_OK(pidfd_open_(getpid(), 0));
+
+	return (void *)(intptr_t)process_madvise_(pidfd, whole, 1, MADV_COLD, 0);
+}
+
+/* The memory decides whose it is, and all threads have the same. */
+TEST(thread_may_advise_what_its_leader_may, NEEDS_ROOT PROMISED("process_madvise(2), EPERM; mm/madvise.c")
+     DESCRIBE("without capabilities, the own process: a thread gets what the leader gets"))
+{
+	struct iovec whole = area();
+
+	IN_CHILD {
+		pthread_t thread;
+		void *of_thread = NULL;
+		intptr_t of_leader;
+
+		become((void *)NOBODY);
+		of_leader = (intptr_t)advise_self(&whole);
+		ASSERT_EQ(pthread_create(&thread, NULL, advise_self, &whole), 0);
+		ASSERT_EQ(pthread_join(thread, &of_thread), 0);
+		EXPECT_EQ((intptr_t)of_thread, of_leader);
+	}
+}
+
 /* capable(), not ns_capable(): the capability is the one of the first user namespace. */
 TEST(capability_in_an_inner_namespace_is_none, NEEDS_ROOT NEEDS_CONFIG(USER_NS)
      PROMISED("process_madvise(2), EPERM; user_namespaces(7)")
@@ -128,8 +167,7 @@ TEST(capability_in_an_inner_namespace_is_none, NEEDS_ROOT NEEDS_CONFIG(USER_NS)
 
 	IN_CHILD {
 		become((void *)NOBODY);
-		if (unshare(CLONE_NEWUSER) != 0)
-			SKIP("needs user namespaces for users (%s)", strerror(errno));
+		own_user_namespace(0);
 		EXPECT_ERRNO(process_madvise_(ASSERT_OK(pidfd_open_(sleeping_child(), 0)), &whole, 1,
 					      MADV_COLD, 0), EPERM);
 	}

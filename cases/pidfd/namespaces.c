@@ -179,7 +179,7 @@ TEST(outlives_the_process, NEEDS_ROOT NEEDS_CONFIG(UTS_NS) PROMISED("namespaces(
 	EXPECT_OK(setns(fd, CLONE_NEWUTS));
 }
 
-/* The argument is kept for later: 6.11 to 6.14 look at it first. */
+/* The argument is kept for later. */
 static const struct kc_since argument_errno[] = {
 	{ 0, 0, EINVAL, "fs/pidfs.c, pidfd_ioctl()" },
 };
@@ -210,8 +210,12 @@ TEST(rejects_other_commands, PROMISED("ioctl(2), ENOTTY")
 }
 
 TEST(misses_process_that_ended, PROMISED("fs/pidfs.c, pidfd_ioctl()")
-     DESCRIBE("a zombie and a reaped process: ESRCH; an argument is EINVAL before that"))
+     DESCRIBE("a zombie and a reaped process: ESRCH; until 6.12 an argument is EINVAL before that"))
 {
+	static const struct kc_since order[] = {
+		{ 6, 13, ESRCH, "commit cdda1f26e74b" },
+		{ 0, 0, EINVAL, "fs/pidfs.c, pidfd_ioctl()" },
+	};
 	pid_t pid = zombie_child(0);
 	int pidfd = ASSERT_OK(pidfd_open_(pid, 0));
 
@@ -220,7 +224,7 @@ TEST(misses_process_that_ended, PROMISED("fs/pidfs.c, pidfd_ioctl()")
 	reap(pid);
 	for (size_t n = 0; n < KINDS; n++)
 		EXPECT_ERRNO(ioctl(pidfd, kinds[n].command, 0), ESRCH);
-	EXPECT_ERRNO_SINCE(ioctl(pidfd, GET_UTS, 1), argument_errno);
+	EXPECT_ERRNO_SINCE(ioctl(pidfd, GET_UTS, 1), order);
 }
 
 TEST(needs_ptrace_access, NEEDS_ROOT PROMISED("ptrace(2), PTRACE_MODE_READ_FSCREDS")

@@ -7,6 +7,9 @@
 PIDFD_CASES
 PROBE_PIDFS
 
+#define SOCKETS NEEDS_CONFIG(UNIX)
+#define PEERS SOCKETS NEEDS_PROBE(peer_pidfd)
+
 /* asm-generic/socket.h, linux/socket.h; 6.5 */
 #define SO_PASSPIDFD_ 76
 #define SO_PEERPIDFD_ 77
@@ -84,7 +87,7 @@ TEST(holder_may_end, PROMISED("pidfd_open(2)")
 	EXPECT_OK(is_there(parent));
 }
 
-TEST(passes_over_socket, PROMISED("unix(7), SCM_RIGHTS")
+TEST(passes_over_socket, SOCKETS PROMISED("unix(7), SCM_RIGHTS")
      DESCRIBE("the receiver signals a process that it could not have opened by number"))
 {
 	int sockets[2], status;
@@ -100,7 +103,7 @@ TEST(passes_over_socket, PROMISED("unix(7), SCM_RIGHTS")
 }
 
 /* Needs no rights of the sender's: what may be done is checked against the receiver. */
-TEST(gives_receiver_no_rights, NEEDS_ROOT PROMISED("pidfd_send_signal(2), EPERM")
+TEST(gives_receiver_no_rights, SOCKETS NEEDS_ROOT PROMISED("pidfd_send_signal(2), EPERM")
      DESCRIBE("root passes a pidfd to a user: EPERM"))
 {
 	int sockets[2];
@@ -136,7 +139,7 @@ static int listening(struct sockaddr_un *name)
 	return fd;
 }
 
-TEST(socket_tells_its_peer, NEEDS_PROBE(peer_pidfd) PROMISED("commit 7b26952a91cf")
+TEST(socket_tells_its_peer, PEERS PROMISED("commit 7b26952a91cf")
      DESCRIBE("SO_PEERPIDFD: a pidfd of who connected, with close-on-exec"))
 {
 	struct sockaddr_un name;
@@ -151,13 +154,33 @@ TEST(socket_tells_its_peer, NEEDS_PROBE(peer_pidfd) PROMISED("commit 7b26952a91c
 	expect_pidfd_of(pidfd, pid);
 }
 
+static void listen_again(void *listener)
+{
+	ASSERT_OK(listen((int)(intptr_t)listener, 4));
+}
+
+/* unix(7), SO_PEERCRED: "the credentials ... in effect at the time of the call to ... listen(2)". */
+TEST(peer_is_who_listened_last, PEERS PROMISED("unix(7), SO_PEERCRED; commit 7b26952a91cf")
+     DESCRIBE("a child listens anew on its parent's socket: who connects has the child as its peer"))
+{
+	struct sockaddr_un name;
+	int listener = listening(&name), pidfd = -1, fd;
+	socklen_t size = sizeof(pidfd);
+	pid_t pid = child_after(listen_again, (void *)(intptr_t)listener);
+
+	fd = ASSERT_OK(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	ASSERT_OK(connect(fd, (struct sockaddr *)&name, sizeof(name)));
+	ASSERT_OK(getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD_, &pidfd, &size));
+	expect_pidfd_of(pidfd, pid);
+}
+
 static void *connect_in_thread(void *name)
 {
 	connect_to(name);
 	return NULL;
 }
 
-TEST(peer_is_a_process, NEEDS_PROBE(peer_pidfd) PROMISED("commit 7b26952a91cf; unix(7), SO_PEERCRED")
+TEST(peer_is_a_process, PEERS PROMISED("commit 7b26952a91cf; unix(7), SO_PEERCRED")
      DESCRIBE("a thread that is no leader connects: the peer is its process"))
 {
 	struct sockaddr_un name;
@@ -176,7 +199,7 @@ TEST(peer_is_a_process, NEEDS_PROBE(peer_pidfd) PROMISED("commit 7b26952a91cf; u
 	EXPECT_EQ(fcntl(pidfd, F_GETFL) & O_EXCL, 0);
 }
 
-TEST(peer_that_cannot_be_told_leaves_nothing, NEEDS_PROBE(peer_pidfd)
+TEST(peer_that_cannot_be_told_leaves_nothing, PEERS
      PROMISED("getsockopt(2), EFAULT; net/core/sock.c, SO_PEERPIDFD")
      DESCRIBE("no place for the pidfd, or one for the size that cannot be written: EFAULT, no descriptor"))
 {
@@ -196,7 +219,7 @@ TEST(peer_that_cannot_be_told_leaves_nothing, NEEDS_PROBE(peer_pidfd)
 }
 
 /* net/core/sock.c: what a peer that is gone gives; since 6.16 its pidfd all the same. */
-TEST(peer_that_is_gone, NEEDS_PROBE(peer_pidfd) PROMISED("vfs-6.16-rc1.pidfs")
+TEST(peer_that_is_gone, PEERS PROMISED("vfs-6.16-rc1.pidfs")
      DESCRIBE("reaped before it is asked for: an error until 6.16, then a pidfd of nobody"))
 {
 	struct sockaddr_un name;
@@ -226,14 +249,16 @@ static int pidfd_with_byte(int socket)
 				  .msg_controllen = sizeof(control) };
 	int pidfd = -1;
 
-	ASSERT_EQ(recvmsg(socket, &message, MSG_CMSG_CLOEXEC), 1);
+	ASSERT_EQ(recvmsg(socket, &message, 0), 1);
 	ASSERT_TRUE(CMSG_FIRSTHDR(&message) != NULL);
 	EXPECT_EQ(CMSG_FIRSTHDR(&message)->cmsg_type, SCM_PIDFD_);
 	memcpy(&pidfd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(pidfd));
+	/* As every pidfd, whatever the flags of recvmsg(2) say. */
+	EXPECT_EQ(fcntl(pidfd, F_GETFD), FD_CLOEXEC);
 	return pidfd;
 }
 
-TEST(message_brings_its_sender, NEEDS_PROBE(peer_pidfd) PROMISED("commit 5e2ff6704a27")
+TEST(message_brings_its_sender, PEERS PROMISED("commit 5e2ff6704a27")
      DESCRIBE("SO_PASSPIDFD: SCM_PIDFD with a pidfd of who sent"))
 {
 	int sockets[2], on = 1;
@@ -252,6 +277,24 @@ TEST(message_brings_its_sender, NEEDS_PROBE(peer_pidfd) PROMISED("commit 5e2ff67
 	expect_pidfd_of(pidfd_with_byte(sockets[0]), pid);
 }
 
+TEST(message_without_room_leaves_nothing, PEERS PROMISED("recvmsg(2), MSG_CTRUNC")
+     DESCRIBE("SO_PASSPIDFD and a byte too little for the pidfd: MSG_CTRUNC, no descriptor"))
+{
+	char c, control[CMSG_LEN(sizeof(int)) - 1];
+	struct iovec data = { &c, 1 };
+	struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = control,
+				  .msg_controllen = sizeof(control) };
+	int sockets[2], on = 1, next;
+
+	ASSERT_OK(socketpair(AF_UNIX, SOCK_DGRAM, 0, sockets));
+	ASSERT_OK(setsockopt(sockets[0], SOL_SOCKET, SO_PASSPIDFD_, &on, sizeof(on)));
+	ASSERT_EQ(write(sockets[1], "x", 1), 1);
+	next = next_descriptor();
+	EXPECT_EQ(recvmsg(sockets[0], &message, 0), 1);
+	EXPECT_EQ(message.msg_flags & MSG_CTRUNC, MSG_CTRUNC);
+	EXPECT_EQ(next_descriptor(), next);
+}
+
 static void connect_and_write(void *name)
 {
 	int fd = ASSERT_OK(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -261,7 +304,7 @@ static void connect_and_write(void *name)
 }
 
 /* Who connects may write before anybody can set an option on what accept(2) is going to give. */
-TEST(accepted_socket_tells_as_its_listener, NEEDS_PROBE(peer_pidfd)
+TEST(accepted_socket_tells_as_its_listener, PEERS
      PROMISED("commit 5e2ff6704a27; net/unix/af_unix.c, unix_sock_inherit_flags()")
      DESCRIBE("SO_PASSPIDFD of a listening socket is that of what it accepts, and brings pidfds"))
 {
@@ -285,7 +328,7 @@ static void write_one(void *socket)
 }
 
 /* unix(7), SO_PASSCRED: "receiving ... stops" where the sender changes. */
-TEST(bytes_of_two_senders_are_told_apart, NEEDS_PROBE(peer_pidfd)
+TEST(bytes_of_two_senders_are_told_apart, PEERS
      PROMISED("commit 5e2ff6704a27; net/unix/af_unix.c, unix_skb_scm_eq()")
      DESCRIBE("two processes write to one stream: each byte comes with its own sender's pidfd"))
 {
@@ -305,22 +348,25 @@ TEST(exec_keeps_process, PROMISED("execve(2)")
      DESCRIBE("a pidfd of a process that executes a program goes on, and is not readable"))
 {
 	struct pollfd fd = { -1, POLLIN, 0 };
-	int go[2];
+	int go[2], alone[2];
 	pid_t pid;
 	char c;
 
 	ASSERT_OK(pipe2(go, O_CLOEXEC));
+	ASSERT_OK(pipe2(alone, O_CLOEXEC));
 	pid = ASSERT_OK(kc_fork());
 	if (pid == 0) {
 		close(go[1]);
+		close(alone[0]);
 		if (read(go[0], &c, 1) < 0)
 			_exit(1);
-		execute("sleep", "1000");
+		execute("sleep", "1000", alone[1]);
 	}
 	CLEANUP(kill_and_reap, pid);
+	close(alone[1]);
 	fd.fd = ASSERT_OK(pidfd_open_(pid, 0));
 	close(go[1]);
-	skip_without_program(pid, fd.fd);
+	wait_for_program(alone[0]);
 	EXPECT_EQ(poll(&fd, 1, 0), 0);
 	expect_pidfd_of(fd.fd, pid);
 }

@@ -75,17 +75,6 @@ static inline bool has_get_procfd(void)
 	return there;
 }
 
-/* After execute(): the case is skipped when that found no program. */
-static inline void skip_without_program(pid_t pid, int pidfd)
-{
-	struct pollfd fd = { pidfd, POLLIN, 0 };
-	int status;
-
-	if (poll(&fd, 1, 300) && waitpid(pid, &status, WNOHANG) == pid &&
-	    WEXITSTATUS(status) == KC_SKIP)
-		SKIP("needs a program to execute");
-}
-
 /* A leader that ends while a thread of its process lives on is no end of the process. */
 static inline void *outlive(void *arg)
 {
@@ -120,7 +109,7 @@ static inline void end_leader(pid_t pid, int go[2])
 
 	close(go[1]);
 	/* Not to be had by waiting, which such a leader does not answer. */
-	for (int n = 0; n < 200; n++) {
+	for (;;) {
 		char path[32], text[512];
 
 		snprintf(path, sizeof(path), "/proc/%d/stat", pid);

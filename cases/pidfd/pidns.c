@@ -5,7 +5,6 @@
 
 EVERY_CASE(NEEDS_KERNEL(5, 3) NEEDS_CONFIG(PID_NS) NEEDS_ROOT TIMEOUT(20))
 
-
 static pid_t new_namespace(void)
 {
 	struct clone_args args = { .exit_signal = SIGCHLD, .flags = CLONE_NEWPID };
@@ -58,7 +57,7 @@ TEST(ancestor_is_out_of_reach, PROMISED("pidfd_send_signal(2), EINVAL")
 	EXPECT_OK(is_there(brother));
 }
 
-TEST(descendant_is_in_reach, PROMISED("pidfd_send_signal(2)")
+TEST(descendant_is_in_reach, NEEDS_CONFIG(UNIX) PROMISED("pidfd_send_signal(2)")
      DESCRIBE("from outside into a namespace, and into one below that"))
 {
 	int sockets[2], deep, status;
@@ -84,7 +83,7 @@ TEST(descendant_is_in_reach, PROMISED("pidfd_send_signal(2)")
 	kc_join(pid);
 }
 
-TEST(unrelated_namespace_is_out_of_reach, PROMISED("pidfd_send_signal(2), EINVAL")
+TEST(unrelated_namespace_is_out_of_reach, NEEDS_CONFIG(UNIX) PROMISED("pidfd_send_signal(2), EINVAL")
      DESCRIBE("between two namespaces side by side, by a passed pidfd: EINVAL; fdinfo says 0"))
 {
 	int sockets[2], go[2];
@@ -171,9 +170,12 @@ TEST(sender_from_outside_has_no_pid, PROMISED("pid_namespaces(7)")
 TEST(first_process_is_spared_from_inside, PROMISED("pid_namespaces(7), The namespace init process")
      DESCRIBE("SIGKILL and SIGTERM to process 1 from inside have no effect, from outside they do"))
 {
-	int status = 0;
-	pid_t pid = new_namespace();
+	int status = 0, spared[2];
+	pid_t pid;
+	char c;
 
+	ASSERT_OK(pipe2(spared, O_CLOEXEC));
+	pid = new_namespace();
 	if (pid == 0) {
 		int own = ASSERT_OK(pidfd_open_(1, 0));
 		pid_t child = ASSERT_OK(fork());
@@ -184,12 +186,49 @@ TEST(first_process_is_spared_from_inside, PROMISED("pid_namespaces(7), The names
 		ASSERT_EQ(waitpid(child, &status, 0), child);
 		EXPECT_EQ(status, 0);
 		EXPECT_OK(pidfd_send_signal_(own, SIGKILL, NULL, 0));
+		ASSERT_EQ(write(spared[1], "x", 1), 1);
 		for (;;)
 			pause();
 	}
-	usleep(50000);
+	close(spared[1]);
+	EXPECT_EQ(read(spared[0], &c, 1), 1);
 	EXPECT_EQ(waitpid(pid, &status, WNOHANG), 0);
 	EXPECT_OK(pidfd_send_signal_(ASSERT_OK(pidfd_open_(pid, 0)), SIGKILL, NULL, 0));
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(WTERMSIG(status), SIGKILL);
+}
+
+/* What the sender says of itself counts in its own namespace (kernel/signal.c, send_signal_locked()). */
+TEST(queued_signal_comes_from_nobody_inside, PROMISED("pid_namespaces(7); rt_sigqueueinfo(2)")
+     DESCRIBE("a siginfo from outside: si_pid 0 inside, its value as sent; and SIGKILL ends process 1"))
+{
+	siginfo_t info = { .si_signo = SIGRTMIN, .si_code = SI_QUEUE };
+	int status = 0, pidfd, taken[2];
+	sigset_t set;
+	pid_t pid;
+	char c;
+
+	ASSERT_OK(pipe2(taken, O_CLOEXEC));
+	block(SIGRTMIN);
+	pid = new_namespace();
+	if (pid == 0) {
+		sigemptyset(&set);
+		sigaddset(&set, SIGRTMIN);
+		ASSERT_EQ(sigwaitinfo(&set, &info), SIGRTMIN);
+		EXPECT_EQ(info.si_pid, 0);
+		EXPECT_EQ(info.si_value.sival_int, 4711);
+		ASSERT_EQ(write(taken[1], "x", 1), 1);
+		for (;;)
+			pause();
+	}
+	close(taken[1]);
+	pidfd = ASSERT_OK(pidfd_open_(pid, 0));
+	info.si_pid = getpid();
+	info.si_value.sival_int = 4711;
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGRTMIN, &info, 0));
+	EXPECT_EQ(read(taken[0], &c, 1), 1);
+	info.si_signo = SIGKILL;
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGKILL, &info, 0));
 	ASSERT_EQ(waitpid(pid, &status, 0), pid);
 	EXPECT_EQ(WTERMSIG(status), SIGKILL);
 }
@@ -333,16 +372,20 @@ TEST(first_process_ends_after_those_that_joined, NEEDS_KERNEL(5, 8) NEEDS_CONFIG
      PROMISED("pid_namespaces(7)")
      DESCRIBE("its leader gone, a process from outside in it: reaped, and its pidfd wakes"))
 {
-	int go[2], pidfd, own;
+	int go[2], joined[2], pidfd, own;
 	pid_t pid, guest;
 	pthread_t thread;
 	struct pollfd fd;
+	char c;
 
 	ASSERT_OK(pipe2(go, O_CLOEXEC));
+	ASSERT_OK(pipe2(joined, O_CLOEXEC));
 	pid = new_namespace();
 	if (pid == 0) {
 		close(go[1]);
-		if (pthread_create(&thread, NULL, end_with, go))
+		close(joined[1]);
+		/* A leader that is gone has no namespaces to join any more. */
+		if (pthread_create(&thread, NULL, end_with, go) || read(joined[0], &c, 1) < 0)
 			_exit(1);
 		/* The thread alone, not exit_group(2). */
 		syscall(SYS_exit, 0);
@@ -350,6 +393,7 @@ TEST(first_process_ends_after_those_that_joined, NEEDS_KERNEL(5, 8) NEEDS_CONFIG
 	pidfd = ASSERT_OK(pidfd_open_(pid, 0));
 	own = ASSERT_OK(pidfd_open_(getpid(), 0));
 	ASSERT_OK(setns(pidfd, CLONE_NEWPID));
+	close(joined[1]);
 	guest = child_after(close_it, (void *)(intptr_t)go[1]);
 	ASSERT_OK(setns(own, CLONE_NEWPID));
 	usleep(50000);

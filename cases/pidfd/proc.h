@@ -46,9 +46,12 @@ static inline void set_limit(const char *file, const char *number, const char *n
 	ASSERT_TRUE(before != NULL);
 	if (read_text(AT_FDCWD, file, before->number, sizeof(before->number)) <= 0)
 		SKIP("%s", needs);
-	before->fd = ASSERT_OK(open(file, O_WRONLY | O_CLOEXEC));
+	before->fd = open(file, O_WRONLY | O_CLOEXEC);
+	if (before->fd < 0)
+		SKIP("needs to write %s (%s)", file, strerror(errno));
 	CLEANUP(reset_limit, before);
-	ASSERT_EQ(write(before->fd, number, strlen(number)), (ssize_t)strlen(number));
+	if (write(before->fd, number, strlen(number)) < 0 && errno == EINVAL)
+		SKIP("needs %s of %s, which this guest refuses", file, number);
 }
 
 /* The number behind "Pid:" in a status or fdinfo text; INT_MIN when there is none. */

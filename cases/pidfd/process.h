@@ -147,11 +147,21 @@ static inline pid_t child_after(void (*setup)(void *), void *arg)
 		for (;;)
 			pause();
 	}
-	CLEANUP(kill_and_reap, pid);
 	close(ready[1]);
-	ASSERT_EQ(read(ready[0], &c, 1), 1);
+	if (read(ready[0], &c, 1) != 1) {
+		kc_join(pid);	/* it skipped the case, or failed */
+		kc_leave(KC_FAIL);
+	}
+	CLEANUP(kill_and_reap, pid);
 	close(ready[0]);
 	return pid;
+}
+
+/* Where YAMA asks more of who attaches than ptrace(2) does, it is waived (prctl(2), PR_SET_PTRACER). */
+static inline void allow_all_tracers(void)
+{
+	/* EINVAL without YAMA. */
+	prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
 }
 
 /* Becomes a user without capabilities; what it did before stays readable to that user. */
@@ -163,8 +173,19 @@ static inline void become(void *uid)
 	ASSERT_OK(setresuid(id, id, id));
 	/* A change of ids makes a process undumpable (prctl(2), PR_SET_DUMPABLE). */
 	ASSERT_OK(prctl(PR_SET_DUMPABLE, 1));
+	allow_all_tracers();
 	/* And it takes the wish back to die with the parent (prctl(2), PR_SET_PDEATHSIG). */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+/* A user namespace, and more: what an administrator may forbid to users, or to all. */
+static inline void own_user_namespace(int more)
+{
+	if (unshare(CLONE_NEWUSER | more) != 0) {
+		if (errno == EPERM || errno == ENOSPC || errno == EINVAL)
+			SKIP("needs user namespaces (%s)", strerror(errno));
+		ASSERT_OK(-1);
+	}
 }
 
 /* Gives one capability up for good (capset(2)); the others stay as they are. */
@@ -186,15 +207,31 @@ static inline pid_t child_of_user(uid_t uid)
 	return child_after(become, (void *)(uintptr_t)uid);
 }
 
-/* Becomes a program; the process ends with KC_SKIP where there is none: the case says so. */
-static inline void __attribute__((noreturn)) execute(const char *name, const char *argument)
+/*
+ * Becomes a program; the process ends with KC_SKIP where there is none: the case says so.
+ * pipe: -1, or the end to write to of a pipe, which no other process has. The execution closes
+ * it (pipe2(2), O_CLOEXEC); where there is no program it gets a byte. See wait_for_program().
+ */
+static inline void __attribute__((noreturn)) execute(const char *name, const char *argument, int pipe)
 {
 	char path[32];
+	ssize_t n;
 
 	snprintf(path, sizeof(path), "/bin/%s", name);
 	execl(path, name, argument, NULL);
 	execl("/bin/busybox", name, argument, NULL);
+	n = write(pipe, "x", 1);
+	(void)n;
 	_exit(KC_SKIP);
+}
+
+/* By the other end of execute()'s pipe: returns when the program runs. */
+static inline void wait_for_program(int pipe)
+{
+	char c;
+
+	if (read(pipe, &c, 1) == 1)
+		SKIP("needs a program to execute");
 }
 
 /* A child that waits until it is told to execute a program, which ends with 0. */
@@ -214,7 +251,7 @@ static inline struct executor start_executor(void)
 		close(e.go[1]);
 		if (read(e.go[0], &c, 1) < 0)
 			_exit(KC_FAIL);
-		execute("true", NULL);
+		execute("true", NULL, -1);
 	}
 	CLEANUP(kill_and_reap, e.pid);
 	e.pidfd = ASSERT_OK(pidfd_open_(e.pid, 0));
@@ -297,7 +334,8 @@ struct traced {
 	pid_t pid;
 	volatile pid_t tid;
 	int go[2];	/* when its other end is closed the thread ends */
-	void *(*last)(void *);	/* or does this, where it is set */
+	void *(*last)(void *);	/* or does this with this struct, where it is set */
+	int alone[2];	/* of the second end only the child has one: for execute() */
 };
 
 static inline void *end_when_told(void *arg)
@@ -308,7 +346,7 @@ static inline void *end_when_told(void *arg)
 	t->tid = gettid();
 	if (read(t->go[0], &c, 1) < 0)
 		abort();
-	return t->last ? t->last(NULL) : NULL;
+	return t->last ? t->last(t) : NULL;
 }
 
 static inline void start_traced(void *arg)
@@ -317,6 +355,7 @@ static inline void start_traced(void *arg)
 	pthread_t thread;
 
 	close(t->go[1]);
+	close(t->alone[0]);
 	ASSERT_EQ(pthread_create(&thread, NULL, end_when_told, t), 0);
 	while (!t->tid)
 		sched_yield();
@@ -330,8 +369,10 @@ static inline struct traced *child_with_thread(void *(*last)(void *))
 
 	ASSERT_TRUE(t != MAP_FAILED);
 	ASSERT_OK(pipe2(t->go, O_CLOEXEC));
+	ASSERT_OK(pipe2(t->alone, O_CLOEXEC));
 	t->last = last;
 	t->pid = child_after(start_traced, t);
+	close(t->alone[1]);
 	return t;
 }
 

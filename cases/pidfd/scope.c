@@ -140,6 +140,32 @@ TEST(flag_signals_process_group, SCOPES
 	EXPECT_FALSE(has_pending(member, SIGUSR2));
 }
 
+static void wait_in_group_as_user(void *leader)
+{
+	wait_in_group(leader);
+	become((void *)NOBODY);
+}
+
+TEST(group_needs_one_that_may_be_signalled, SCOPES NEEDS_ROOT PROMISED("kill(2), EPERM")
+     DESCRIBE("a user to a group: those of that user's get the signal, and it is EPERM where none is"))
+{
+	pid_t leader = child_after(wait_in_group, NULL);
+	int pidfd = ASSERT_OK(pidfd_open_(leader, 0));
+	pid_t member;
+
+	IN_CHILD {
+		become((void *)NOBODY);
+		EXPECT_ERRNO(pidfd_send_signal_(pidfd, SIGUSR1, NULL, SIGNAL_PROCESS_GROUP), EPERM);
+	}
+	member = child_after(wait_in_group_as_user, (void *)(intptr_t)leader);
+	IN_CHILD {
+		become((void *)NOBODY);
+		EXPECT_OK(pidfd_send_signal_(pidfd, SIGUSR1, NULL, SIGNAL_PROCESS_GROUP));
+	}
+	EXPECT_TRUE(has_pending(member, SIGUSR1));
+	EXPECT_FALSE(has_pending(leader, SIGUSR1));
+}
+
 /* A member that ends with 7 when the signal came from where it should. */
 static pid_t member_that_hears_of(pid_t sender, uint64_t flags)
 {
@@ -252,6 +278,32 @@ TEST(thread_that_ended_is_missed, SCOPES PROMISED("pidfd_send_signal(2), ESRCH")
 	EXPECT_ERRNO(is_there(pidfd), ESRCH);
 	EXPECT_ERRNO(pidfd_send_signal_(pidfd, SIGKILL, NULL, SIGNAL_THREAD), ESRCH);
 	EXPECT_ERRNO(pidfd_send_signal_(pidfd, SIGKILL, NULL, SIGNAL_THREAD_GROUP), ESRCH);
+}
+
+static int told[2];
+
+static void tell(int sig)
+{
+	ssize_t n = write(told[1], "x", 1);
+
+	(void)n;
+	(void)sig;
+}
+
+/* A signal to the process is for any thread that does not block it (signal(7)); a dead one takes none. */
+TEST(signal_finds_thread_beside_dead_leader, PROMISED("signal(7); kernel/signal.c, wants_signal()")
+     DESCRIBE("the leader has exited, a thread sleeps: its handler runs"))
+{
+	struct sigaction action = { .sa_handler = tell };
+	pid_t pid;
+	char c;
+
+	ASSERT_OK(pipe2(told, O_CLOEXEC));
+	/* The child inherits the handler. */
+	ASSERT_OK(sigaction(SIGUSR1, &action, NULL));
+	pid = process_without_leader();
+	EXPECT_OK(pidfd_send_signal_(ASSERT_OK(pidfd_open_(pid, 0)), SIGUSR1, NULL, 0));
+	EXPECT_EQ(read(told[0], &c, 1), 1);
 }
 
 /* SIGKILL ends processes, whichever thread it is sent to (signal(7)). */

@@ -2,7 +2,7 @@
 /* setns(2) with a pidfd, since 5.8: into the namespaces of a process, all of them or none. */
 #include "pidfd.h"
 
-EVERY_CASE(NEEDS_PROBE(setns_pidfd) NEEDS_ROOT TIMEOUT(20))
+EVERY_CASE(NEEDS_PROBE(setns_pidfd) NEEDS_CONFIG(UTS_NS) NEEDS_ROOT TIMEOUT(20))
 
 /* Before, what is no namespace was EINVAL, whatever the flags. */
 PROBE(setns_pidfd, 5, 8, "commit 303cc571d107")
@@ -14,6 +14,8 @@ PROBE(setns_pidfd, 5, 8, "commit 303cc571d107")
 	close(fd);
 	return result == 0 || error == EPERM;
 }
+
+PROBE_PIDFD_THREAD
 
 #define ALL (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWPID |	\
 	     CLONE_NEWCGROUP)
@@ -29,7 +31,9 @@ static const struct {
 
 static void enter_new(void *flags)
 {
-	if (unshare((int)(intptr_t)flags) != 0) {
+	if ((intptr_t)flags & CLONE_NEWUSER) {
+		own_user_namespace((int)(intptr_t)flags);
+	} else if (unshare((int)(intptr_t)flags) != 0) {
 		if (errno == EINVAL)
 			SKIP("needs namespaces that this kernel has not");
 		ASSERT_OK(-1);
@@ -76,6 +80,41 @@ TEST(enters_uts_namespace, NEEDS_CONFIG(UTS_NS) PROMISED("setns(2)")
 	EXPECT_FALSE(is_inside());
 	EXPECT_OK(setns(pidfd, CLONE_NEWUTS));
 	EXPECT_TRUE(is_inside());
+}
+
+static void *enter_and_wait(void *thread)
+{
+	enter_new((void *)CLONE_NEWUTS);
+	return wait_in_thread(thread);
+}
+
+static void have_thread_inside(void *tid)
+{
+	static struct thread t;
+
+	start_thread_with(&t, enter_and_wait);
+	*(volatile pid_t *)tid = t.tid;
+}
+
+/* Each thread has namespaces of its own (unshare(2)). */
+TEST(enters_namespace_of_thread, NEEDS_PROBE(pidfd_thread)
+     PROMISED("setns(2); kernel/nsproxy.c, validate_nsset()")
+     DESCRIBE("by a thread's pidfd the namespace of that thread, by the process's its leader's"))
+{
+	pid_t *tid = mmap(NULL, sizeof(*tid), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			  -1, 0);
+	pid_t pid;
+
+	ASSERT_TRUE(tid != MAP_FAILED);
+	pid = child_after(have_thread_inside, tid);
+	IN_CHILD {
+		EXPECT_OK(setns(ASSERT_OK(pidfd_open_(pid, 0)), CLONE_NEWUTS));
+		EXPECT_FALSE(is_inside());
+	}
+	IN_CHILD {
+		EXPECT_OK(setns(ASSERT_OK(pidfd_open_(*tid, PIDFD_THREAD_)), CLONE_NEWUTS));
+		EXPECT_TRUE(is_inside());
+	}
 }
 
 /* One after the other, each in a child of its own. */
@@ -194,7 +233,7 @@ TEST(each_must_be_the_caller_s, NEEDS_CONFIG(USER_NS) NEEDS_CONFIG(UTS_NS) NEEDS
 
 	IN_CHILD {
 		become((void *)NOBODY);
-		ASSERT_OK(unshare(CLONE_NEWUSER));
+		own_user_namespace(0);
 		for (int n = 0; n < KINDS; n++) {
 			pid_t pid = child_after(unshare_some,
 						(void *)(intptr_t)(all & ~kinds[n].flag));
@@ -292,7 +331,7 @@ TEST(needs_ptrace_access, NEEDS_CONFIG(USER_NS) NEEDS_CONFIG(UTS_NS) PROMISED("s
 
 	IN_CHILD {
 		become((void *)NOBODY);
-		ASSERT_OK(unshare(CLONE_NEWUSER));
+		own_user_namespace(0);
 		EXPECT_ERRNO(setns(pidfd, CLONE_NEWUTS), EPERM);
 		EXPECT_FALSE(is_inside());
 	}
