@@ -6,7 +6,6 @@ results need no more memory than a thousand.
 """
 
 import sqlite3
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 
 from harness.errors import HostError
 from harness.report.journal import SUBTESTS
+from harness.report.namesakes import numbered
 from harness.verdict.outcome import Outcome, Result
 from harness.verdict.text import one_line
 
@@ -212,19 +212,10 @@ class Notes:
             " where kernel = ?1 group by name having count(*) > 1) order by name, case_"
         )
         number = self._numbers.get(kernel, -1)
-        rows = list(self._ask(query, number))
-        shared = {name for _, name in rows}
+        rows: list[tuple[bytes, bytes]] = list(self._ask(query, number))
         query = "select name from result where kernel = ? and substr(name, -1) = x'29'"
-        ends = (name for (name,) in self._ask(query, number)) if shared else ()
-        taken = {name for name in ends if name.rpartition(b" (")[0] in shared}
-        seen: Counter[bytes] = Counter()
-        numbers = {}
-        for case, name in rows:
-            seen[name] += 1
-            while seen[name] > 1 and b"%s (%d)" % (name, seen[name]) in taken:
-                seen[name] += 1
-            numbers[_text(case)] = seen[name]
-        return numbers
+        ends = (name for (name,) in self._ask(query, number))
+        return {_text(case): number for case, number in numbered(rows, ends)}
 
     # The plan
 

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from harness.errors import UsageError
+from harness.report.namesakes import numbered
 from harness.serve.reading import Head, Row, journal_rows, junit_rows, line
 from harness.serve.store import BAD, OUTCOMES, Store
 from harness.verdict.outcome import Outcome
@@ -238,13 +239,7 @@ def _digest(row: Row) -> bytes:
 
 def _spread(db: sqlite3.Connection, run: int, at: int) -> None:
     """From the staged rows into the tables."""
-    # As in reports: namesakes get a number, in the order of their node ids.
-    db.execute(
-        "update staged set name = name || ' (' || numbered.number || ')' from ("
-        " select rowid as id, row_number() over ("
-        "  partition by kernel, suite, classname, name order by key) as number from staged"
-        ") as numbered where numbered.id = staged.rowid and numbered.number > 1"
-    )
+    _number_namesakes(db)
     db.execute("insert or ignore into kernel(name) select distinct kernel from staged")
     db.execute("insert or ignore into suite(name) select distinct suite from staged")
     ((last,),) = db.execute('select coalesce(max(id), 0) from "case"')
@@ -263,9 +258,8 @@ def _spread(db: sqlite3.Connection, run: int, at: int) -> None:
         "insert or ignore into words(digest, message, detail, reproduce)"
         " select digest, message, detail, reproduce from staged where digest is not null"
     )
-    # "or replace": a name may end in what looks like a namesake's number.
     db.execute(
-        "insert or replace into result"
+        "insert into result"
         ' select ?, kernel.id, suite.id, "case".id, ?, outcome, ms, words.id from staged'
         " join kernel on kernel.name = staged.kernel join suite on suite.name = staged.suite"
         ' join "case" on "case".suite = suite.id and "case".classname = staged.classname'
@@ -275,6 +269,23 @@ def _spread(db: sqlite3.Connection, run: int, at: int) -> None:
     db.execute("insert or ignore into tested(run, kernel, release)"
                " select distinct run, kernel, '' from result where run = ?", (run,))  # fmt: skip
     _summarise(db, run, at)
+
+
+def _number_namesakes(db: sqlite3.Connection) -> None:
+    """As in reports: in the order of their node ids."""
+    # No text that was cleaned has a NUL in it.
+    name = "cast(kernel || char(0) || suite || char(0) || classname || char(0) || name as blob)"
+    shared = db.execute(
+        f"select rowid, {name} from staged where (kernel, suite, classname, name) in ("
+        " select kernel, suite, classname, name from staged group by 1, 2, 3, 4"
+        " having count(*) > 1) order by kernel, suite, classname, name, key"
+    ).fetchall()
+    ends = db.execute(f"select {name} from staged where substr(name, -1) = ')'")
+    names = numbered(shared, (name for (name,) in ends))
+    db.executemany(
+        "update staged set name = name || ' (' || ? || ')' where rowid = ?",
+        [(number, row) for row, number in names if number > 1],
+    )
 
 
 def _summarise(db: sqlite3.Connection, run: int, at: int) -> None:

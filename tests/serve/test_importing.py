@@ -161,6 +161,25 @@ def test_namesakes_are_numbered_as_in_reports(site: Site) -> None:
     }
 
 
+def test_a_case_that_is_called_like_a_namesakes_number_keeps_its_result(site: Site) -> None:
+    cases = {"a": "t", "b": "t", "c": "t (2)", "d": "t (3)"}
+    results = [
+        result(0, Outcome.PASS, name=name, case=f"{letter}/x.c::t", classname="a.x")
+        for letter, name in cases.items()
+    ]
+    whole = Journal(run(), KERNELS, results, ended=True)
+    put(site.runs / "a", whole)
+    assert site.update().results == 4
+    expected = {"t": "a", "t (4)": "b", "t (2)": "c", "t (3)": "d"}
+    found = site.json("/api/cases")["cases"]
+    assert {c["name"]: c["node"][0] for c in found} == expected
+    assert site.json("/api/runs")["runs"][0]["results"] == 4
+    write_junit(whole, site.runs / "junit.xml")
+    site.update()
+    names = [r["name"] for r in site.json("/api/runs/2")["results"]]
+    assert sorted(names) == sorted(expected), "as in the report"
+
+
 def test_junit_of_another_tool(site: Site) -> None:
     (site.runs / "lava.xml").write_text(LAVA)
     site.update()
