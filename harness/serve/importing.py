@@ -24,6 +24,8 @@ SKIPPED = {".git", ".venv", ".tox", "node_modules", "__pycache__"}
 DEPTH = 12
 """Folders below folders; a tree that is deeper is no tree of results."""
 BATCH = 1000
+OLDEST, NEWEST = -(2**63), 2**63 - 1
+"""Nanoseconds that SQLite takes, 1677 to 2262; files can have times beyond."""
 STAGED = """
 create temp table if not exists staged(
     kernel text, key blob, node text, suite text, classname text, name text, outcome integer,
@@ -87,7 +89,8 @@ def _find(folder: Path, prefix: str, depth: int) -> Iterator[Found]:
                 kind = "journal" if entry is journal else "junit"
                 if kind == "journal" or entry.name.lower().endswith(".xml"):
                     status = entry.stat(follow_symlinks=False)
-                    yield Found(path, kind, status.st_size, status.st_mtime_ns)
+                    mtime_ns = min(max(OLDEST, status.st_mtime_ns), NEWEST)
+                    yield Found(path, kind, status.st_size, mtime_ns)
         except OSError:
             continue
 

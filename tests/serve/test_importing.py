@@ -9,6 +9,7 @@ import sys
 import tracemalloc
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -305,6 +306,21 @@ def test_garbage_is_named_in_a_line_and_the_rest_is_imported(
     assert site.update().problems == [], "it is told once"
     assert words in site.ask("/problems").text
     assert "could not be read" in site.ask("/").text
+
+
+@pytest.mark.parametrize("year", [1500, 1960, 2300], ids=str)
+def test_a_file_of_any_time_stops_nothing(site: Site, year: int) -> None:
+    """SQLite's integers end in 2262, as nanoseconds; some file systems' times do not."""
+    path = site.runs / "a.xml"
+    path.write_text(PYTEST)
+    put(site.runs / "z", passing())
+    seconds = int(datetime(year, 1, 1, tzinfo=UTC).timestamp())
+    os.utime(path, (seconds, seconds))
+    assert site.update().results == 21
+    assert site.update().unchanged == 2
+    for page in ("/", "/runs", "/cases", "/api/runs", "/api/latest"):
+        assert site.ask(page).status == 200
+    assert len(site.all("/api/runs?limit=1", "runs")) == 2
 
 
 def test_a_run_that_has_only_begun_is_no_problem_and_no_run(site: Site) -> None:
