@@ -239,7 +239,10 @@ class Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815
 
     def _answer(self) -> None:
-        target = urlsplit(self.path)
+        try:
+            target = urlsplit(self.path)
+        except ValueError as error:
+            raise UsageError("that is no address") from error
         path = unquote(target.path, errors="replace")
         if path == "/style.css":
             known = self.path == style_address()

@@ -251,6 +251,9 @@ def test_requests_that_are_none(site: Site) -> None:
     assert b" 431 " in raw(site, many)
     for garbage in (b"\0\xff\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9\r\n\r\n", b""):
         raw(site, garbage)
+    for address in (b"http://[::1/", b"http://]/"):
+        none = b"GET " + address + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        assert b" 400 " in raw(site, none), address
     body = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 40\r\n\r\n"
     smuggled = raw(site, body + b"GET /runs HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert smuggled.count(b"HTTP/1.1 ") == 1
