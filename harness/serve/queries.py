@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.errors import UsageError
 from harness.serve.store import BAD, GOOD, OUTCOMES, PASSED
-from harness.verdict.outcome import Outcome
+from harness.verdict.outcome import HOST, Outcome
 
 END = 2**62
 """After every key."""
@@ -53,6 +53,9 @@ SQL = {
         join kernel k on k.id = m.kernel join suite s on s.id = m.suite
         where m.run = :run and (m.kernel, m.suite) > (:a, :b)
         order by m.kernel, m.suite limit :limit""",
+    "kernels of run": """
+        select distinct m.kernel from summary m join kernel k on k.id = m.kernel
+        where m.run = :run and k.name <> :host""",
     "bad": f"""
         select {_RESULT} from result h indexed by result_bad {_NAMES}
         where h.run = :run and h.outcome in ({_BAD}) and {_AFTER} {_ORDER}""",
@@ -83,7 +86,8 @@ SQL = {
     "regressed": f"""
         select {_RESULT}, b.run as base_run, b.outcome as base_outcome
         from result h indexed by result_bad {_NAMES}
-        left join result b on b.run = :base and b.kernel = coalesce(:base_kernel, h.kernel)
+        left join result b on b.run = :base
+        and b.kernel = iif(h.kernel = :head_kernel, :base_kernel, h.kernel)
         and b.suite = h.suite and b."case" = h."case"
         where h.run = :run and h.outcome in ({_BAD}) and {_AFTER}
         and (b.outcome is null or b.outcome in ({_GOOD})) {_ORDER}""",
@@ -347,17 +351,16 @@ def regressions(
     if base is None:
         rows = ask(db, "regressed from before", **at)
     else:
-        rows = ask(db, "regressed", base=base, base_kernel=_only_kernel(db, base, head), **at)
+        base_kernel, head_kernel = _only_kernels(db, base, head)
+        at |= {"base": base, "base_kernel": base_kernel, "head_kernel": head_kernel}
+        rows = ask(db, "regressed", **at)
     return _page(rows, limit, "kernel_id", "suite_id", "case_id")
 
 
-def _only_kernel(db: sqlite3.Connection, base: int, head: int) -> int | None:
+def _only_kernels(db: sqlite3.Connection, *runs: int) -> list[int | None]:
     """Where each run has one kernel, its name does not matter; as in ``kharness compare``."""
-    found = [
-        {row["kernel"] for row in ask(db, "summaries", run=number, a=0, b=0, limit=1000)}
-        for number in (base, head)
-    ]
-    return found[0].pop() if all(len(kernels) == 1 for kernels in found) else None
+    found = [ask(db, "kernels of run", run=number, host=HOST) for number in runs]
+    return [rows[0]["kernel"] if all(len(r) == 1 for r in found) else None for rows in found]
 
 
 def cases(db: sqlite3.Connection, query: str, after: str, limit: int) -> Page:

@@ -8,13 +8,15 @@ import pytest
 
 from harness.report.journal import Journal
 from harness.serve.queries import SQL
-from harness.verdict.outcome import Outcome
+from harness.verdict.outcome import HOST, Outcome
 from tests.report.example_run import KERNELS, journal, passing, result, run
 from tests.serve.conftest import Site, history, put
 
 VALUES = {
-    **dict.fromkeys(("run", "base", "head", "case", "base_kernel", "a", "b", "c", "limit"), 1),
-    **{"kernel": "1", "suite": "1", "words": "aaa"},
+    **dict.fromkeys(
+        ("run", "base", "head", "case", "base_kernel", "head_kernel", "a", "b", "c", "limit"), 1
+    ),
+    **{"kernel": "1", "suite": "1", "words": "aaa", "host": "host"},
 }
 ALLOWED = re.compile(
     r"SEARCH .*"
@@ -139,6 +141,27 @@ def test_runs_with_one_kernel_each_are_compared_whatever_it_is_called(site: Site
     site.update()
     (found,) = site.json("/api/regressions?base=1&head=2")["regressions"]
     assert found["base_outcome"] == "pass"
+
+
+def test_a_test_without_a_guest_is_on_no_kernel(site: Site) -> None:
+    """Its outcome is held against its own, the others' whatever their kernels are called."""
+    for day, kernel, outcome in ((1, "before", Outcome.PASS), (2, "after", Outcome.FAIL)):
+        case = result(0, outcome, kernel, name="case", case="case")
+        alone = result(1, outcome, HOST, name="alone", case="alone")
+        put(site.runs / f"{day}", Journal(run(day), [], [case, alone], ended=True))
+    site.update()
+    found = site.json("/api/regressions?base=1&head=2")["regressions"]
+    assert {r["name"]: r["base_outcome"] for r in found} == {"alone": "pass", "case": "pass"}
+
+
+def test_runs_with_several_kernels_and_many_suites_are_compared_by_kernel(site: Site) -> None:
+    suites = [result(n, Outcome.PASS, "a", classname=f"s{n}.x") for n in range(1001)]
+    suites.append(result(0, Outcome.FAIL, "b", classname="s0.x"))
+    put(site.runs / "1", Journal(run(1), [], suites, ended=True))
+    put(site.runs / "2", Journal(run(2), [], suites[::-1], ended=True))
+    site.update()
+    assert site.json("/api/regressions?base=1&head=2")["regressions"] == []
+    assert site.json("/api/regressions?base=2&head=1")["regressions"] == []
 
 
 # Latest
