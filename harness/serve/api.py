@@ -145,10 +145,7 @@ def _run(db: sqlite3.Connection, number: int, params: Params) -> Json:
 def _latest(db: sqlite3.Connection, params: Params) -> Json:
     limit = params.limit
     kernel, suite = params.text("kernel"), params.text("suite")
-    if kernel or suite:
-        found, after = queries.latest_of(db, kernel, suite, limit), ""
-    else:
-        found, after = queries.latest(db, params.text("after"), limit)
+    found, after = queries.latest(db, kernel, suite, params.text("after"), limit)
     return {
         "latest": [
             {
@@ -163,7 +160,7 @@ def _latest(db: sqlite3.Connection, params: Params) -> Json:
             }
             for state in found
         ],
-        "next": _next("/api/latest", after, limit=limit),
+        "next": _next("/api/latest", after, kernel=kernel, suite=suite, limit=limit),
     }
 
 

@@ -66,7 +66,7 @@ def content(db: sqlite3.Connection, path: str, params: Params) -> Content:
 
 def _overview(db: sqlite3.Connection, params: Params) -> Content:
     limit = params.limit
-    found, after = queries.latest(db, params.text("after"), limit)
+    found, after = queries.latest(db, "", "", params.text("after"), limit)
     (meta,) = queries.ask(db, "meta")
     parts: list[Node] = [
         note(

@@ -68,13 +68,14 @@ SQL = {
         limit :limit""",
     "pairs of kernel": """
         select kernel_name, suite_name, kernel, suite from pair
-        where kernel_name = :kernel order by suite_name limit :limit""",
+        where kernel_name = :kernel and suite_name > :b order by suite_name limit :limit""",
     "pairs of suite": """
         select kernel_name, suite_name, kernel, suite from pair
-        where suite_name = :suite order by kernel_name limit :limit""",
+        where suite_name = :suite and kernel_name > :a order by kernel_name limit :limit""",
     "pair": """
         select kernel_name, suite_name, kernel, suite from pair
-        where kernel_name = :kernel and suite_name = :suite""",
+        where kernel_name = :kernel and suite_name = :suite
+        and (kernel_name, suite_name) > (:a, :b) limit :limit""",
     "latest": """
         select m.*, r.name, r.ended, r.damaged from summary m join run r on r.id = m.run
         where m.kernel = :kernel and m.suite = :suite order by m.at desc, m.run desc
@@ -284,32 +285,38 @@ def summaries(db: sqlite3.Connection, number: int, after: str, limit: int) -> Pa
     return _page(rows, limit, "kernel", "suite")
 
 
-def latest(db: sqlite3.Connection, after: str, limit: int) -> tuple[list[Latest], str]:
-    """The latest state of each suite on each kernel, by their names; and where to go on."""
+def latest(
+    db: sqlite3.Connection, kernel: str, suite: str, after: str, limit: int
+) -> tuple[list[Latest], str]:
+    """The latest state of each suite on each kernel, by their names; and where to go on.
+
+    An empty name means all of them.
+    """
     a, b = "", ""
     if after:
-        kernel, suite = numbers(after, (0, 0))
-        names = one(db, "names", kernel=kernel, suite=suite)
+        ids = numbers(after, (0, 0))
+        names = one(db, "names", kernel=ids[0], suite=ids[1])
         if names is None:
             raise UsageError("after= is no place of this list", "take it from a `next` link")
         a, b = names
-    page = _page(ask(db, "pairs", a=a, b=b, limit=limit + 1), limit, "kernel", "suite")
+    rows = _pairs(db, kernel, suite, a=a, b=b, limit=limit + 1)
+    page = _page(rows, limit, "kernel", "suite")
     return _latest(db, page.rows), page.next
 
 
-def latest_of(
-    db: sqlite3.Connection, kernel: str, suite: str, limit: int, *, regressions: bool = True
-) -> list[Latest]:
-    """The latest state of a suite on a kernel; an empty name means all of them, up to a limit."""
+def latest_of(db: sqlite3.Connection, kernel: str, suite: str) -> list[Latest]:
+    """All of :func:`latest`, without regressions."""
+    return _latest(db, _pairs(db, kernel, suite, a="", b="", limit=-1), regressions=False)
+
+
+def _pairs(db: sqlite3.Connection, kernel: str, suite: str, **place: object) -> Rows:
     if kernel and suite:
-        pairs = ask(db, "pair", kernel=kernel, suite=suite)
-    elif kernel:
-        pairs = ask(db, "pairs of kernel", kernel=kernel, limit=limit)
-    elif suite:
-        pairs = ask(db, "pairs of suite", suite=suite, limit=limit)
-    else:
-        pairs = ask(db, "pairs", a="", b="", limit=limit)
-    return _latest(db, pairs, regressions=regressions)
+        return ask(db, "pair", kernel=kernel, suite=suite, **place)
+    if kernel:
+        return ask(db, "pairs of kernel", kernel=kernel, **place)
+    if suite:
+        return ask(db, "pairs of suite", suite=suite, **place)
+    return ask(db, "pairs", **place)
 
 
 def _latest(db: sqlite3.Connection, pairs: Rows, *, regressions: bool = True) -> list[Latest]:

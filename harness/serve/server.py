@@ -43,8 +43,6 @@ LINE_LIMIT = 8 * 1024
 IDLE_S = 20
 """A connection on which nothing comes is closed."""
 CONNECTIONS = 64
-BADGE_SUITES = 200
-"""States that a badge adds up."""
 HTML = "text/html; charset=utf-8"
 HEADERS = {
     "Content-Security-Policy": (
@@ -269,7 +267,7 @@ class Handler(BaseHTTPRequestHandler):
                 reply = _json(HTTPStatus.OK, answer(db, path, params))
             elif path == "/badge.svg":
                 kernel, suite = params.text("kernel"), params.text("suite")
-                found = queries.latest_of(db, kernel, suite, BADGE_SUITES, regressions=False)
+                found = queries.latest_of(db, kernel, suite)
                 label = " on ".join(filter(None, (suite, kernel))) or "kharness"
                 reply = Reply(HTTPStatus.OK, "image/svg+xml", badge(label, found))
             else:

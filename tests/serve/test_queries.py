@@ -181,6 +181,30 @@ def test_the_latest_state_of_each_suite_on_each_kernel(site: Site) -> None:
     assert site.json("/api/latest?kernel=none")["latest"] == []
 
 
+def test_the_latest_state_of_one_kernel_or_suite_has_pages_too(site: Site) -> None:
+    kernels = [f"k{n}" for n in range(3)]
+    results = [
+        result(0, Outcome.PASS, kernel, classname=f"s{n:02}.x", case=f"{n}")
+        for kernel in kernels
+        for n in range(80)
+    ]
+    results[-1] = replace(results[-1], outcome=Outcome.FAIL)
+    put(site.runs / "a", Journal(run(), [], results, ended=True))
+    site.update()
+    suites = [f"s{n:02}" for n in range(80)]
+    for limit in ("", "&limit=7"):
+        found = site.all(f"/api/latest?kernel=k1{limit}", "latest")
+        assert [(s["kernel"], s["suite"]) for s in found] == [("k1", name) for name in suites]
+    found = site.all("/api/latest?suite=s03&limit=1", "latest")
+    assert [(s["kernel"], s["suite"]) for s in found] == [(name, "s03") for name in kernels]
+    found = site.all("/api/latest?kernel=k2&suite=s79&limit=1", "latest")
+    assert [s["bad"] for s in found] == [1]
+    assert len(site.all("/api/latest", "latest")) == 240
+    assert "1 of 240 failing" in site.ask("/badge.svg").text
+    assert "1 of 80 failing" in site.ask("/badge.svg?kernel=k2").text
+    assert "80 passing" in site.ask("/badge.svg?kernel=k1").text
+
+
 # Paging
 
 
