@@ -5,6 +5,7 @@ Source of the format: schema v5.3 of the package kcidb-io (``kcidb_io.schema.LAT
 the tests validate; nothing of that package is needed to write it.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -75,8 +76,12 @@ def kcidb(index: JournalIndex, source: Source | None = None) -> Iterator[str]:
 
 
 def _id(source: Source, index: JournalIndex, *parts: str) -> str:
-    run = (index.run.id, index.run.started, index.run.command) if index.run else ()
-    return f"{source.origin}:{digest(*map(_bytes, (*run, *parts)))[:40]}"
+    run = ""
+    if index.run:
+        # Jobs of one pipeline may start in the same second, with one command and folder name.
+        told = index.run
+        run = json.dumps([told.id, told.started, told.command, told.seed, told.options])
+    return f"{source.origin}:{digest(*map(_bytes, (run, *parts)))[:40]}"
 
 
 def _checkout(source: Source, index: JournalIndex, facts: Facts, name: str) -> dict[str, Any]:

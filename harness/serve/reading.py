@@ -4,6 +4,7 @@
 Every text is cleaned and bounded here, once: pages and JSON take it as it is.
 """
 
+import json
 import math
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -182,7 +183,8 @@ def _take(record: dict[str, Any], head: Head) -> Row | None:
         head.started = milliseconds(record["started"])
         head.command = line(record.get("command"), 1000)
         head.tools = f"kharness {line(record.get('kharness'))}, QEMU {line(record.get('qemu'))}"
-        head.identity = f"{record['id']}\n{record['started']}"
+        # All of the line: jobs may start in the same second, in folders of one name.
+        head.identity = json.dumps(record)
     elif kind == "kernel":
         head.releases[_kernel(record["name"])] = line(record.get("release"))
     elif kind in ("end", "resume"):

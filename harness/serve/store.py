@@ -18,8 +18,8 @@ from harness.verdict.outcome import Outcome
 NAME = ".kharness-serve.sqlite"
 APPLICATION = 0x6B68726E
 """``khrn``: how a database says whose it is (sqlite.org/pragma.html#pragma_application_id)."""
-VERSION = 1
-"""Of the tables."""
+VERSION = 2
+"""Of the tables, and of what tells runs apart in them."""
 BUSY_S = 600
 """How long a writer waits for another one; an import of a very large run takes minutes."""
 CACHE_KIB = 32 * 1024

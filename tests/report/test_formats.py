@@ -498,6 +498,26 @@ def test_kcidb_tells_namesakes_apart_by_id_and_gives_them_one_path() -> None:
     assert {t["path"] for t in report["tests"]} == {"kharness.x.c.t"}
 
 
+@pytest.mark.parametrize("facts", [{"seed": 2}, {"seed": 1, "options": {"kernel": ["b"]}}])
+def test_kcidb_tells_runs_apart_that_started_in_one_second(facts: dict[str, Any]) -> None:
+    """The jobs of a pipeline have one command, and folders of one name."""
+    one = journal(result(Outcome.PASS))
+    assert one.run
+    runs = [replace(one.run, seed=1), replace(one.run, seed=1), replace(one.run, **facts)]
+    first, same, other = (
+        {
+            item["id"]
+            for items in json.loads(text_of("kcidb", replace(one, run=run))).values()
+            if isinstance(items, list)
+            for item in items
+        }
+        for run in runs
+    )
+    assert len(first) == 3
+    assert first == same
+    assert not first & other
+
+
 def test_kcidb_keeps_the_excerpt_to_what_the_schema_allows() -> None:
     long = result(Outcome.FAIL, detail="é\n" * 100_000, message="m" * 100_000)
     report = json.loads(text_of("kcidb", journal(long)))

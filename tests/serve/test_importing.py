@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -103,6 +104,25 @@ def test_an_older_copy_of_a_run_takes_nothing_away(site: Site) -> None:
     put(site.runs / "b", replace(journal(), ended=False, results=journal().results[:10]))
     site.update()
     assert len(table(site.store)) == 48
+
+
+@pytest.mark.parametrize(
+    "facts", [{"seed": 2}, {"seed": 1, "command": "kharness run x"}, {"options": {"kernel": ["b"]}}]
+)
+def test_runs_of_one_name_that_started_in_one_second_are_two(
+    site: Site, facts: dict[str, Any]
+) -> None:
+    """As the jobs of a pipeline do, whose folders are called alike everywhere."""
+    one = replace(passing(20), run=run(seed=1))
+    other = replace(passing(10), run=run(**{"seed": 1, **facts}))
+    put(site.runs / "job-1" / "run", one)
+    put(site.runs / "job-2" / "run", other)
+    site.update()
+    assert sorted(r["results"] for r in site.json("/api/runs")["runs"]) == [10, 20]
+    shutil.copytree(site.runs / "job-1", site.runs / "kept")
+    put(site.runs / "older", replace(one, ended=False))
+    site.update()
+    assert len(site.json("/api/runs")["runs"]) == 2
 
 
 @pytest.mark.parametrize("cut", [1, 30, 200])
