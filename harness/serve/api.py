@@ -104,8 +104,8 @@ def _run_json(run: sqlite3.Row) -> Json:
         **{key: run[key] for key in ("id", "name", "kind", "source")},
         "started": when(run["at"]),
         **{key: run[key] for key in ("command", "tools")},
-        "ended": bool(run["ended"]),
-        **{key: run[key] for key in ("damaged", "results", "bad", "errors")},
+        **{key: bool(run[key]) for key in ("ended", "whole")},
+        **{key: run[key] for key in ("missing", "damaged", "results", "bad", "errors")},
         "url": f"/api/runs/{run['id']}",
     }
 
@@ -150,7 +150,8 @@ def _latest(db: sqlite3.Connection, params: Params) -> Json:
         "latest": [
             {
                 **{"kernel": state.kernel, "suite": state.suite, "run": state.run},
-                **{"name": state.name, "started": when(state.at), "ended": state.ended},
+                **{"name": state.name, "started": when(state.at)},
+                **{"ended": state.ended, "whole": state.whole},
                 **{"results": state.results, "counts": state.counts, "bad": state.bad},
                 **{"errors": state.errors, "regressions": state.regressions},
                 **{"largest": state.largest, "partial": state.partial},

@@ -43,6 +43,8 @@ def _doubt(found: Sequence[Latest], results: int, errors: int) -> str:
         return f"{errors} of {results} not judged"
     if not all(latest.ended for latest in found):
         return f"incomplete, {results} so far"
+    if not all(latest.whole for latest in found):
+        return f"incomplete, {results} results"
     if any(latest.partial for latest in found):
         return f"partial, {results} of {sum(latest.largest for latest in found)}"
     return ""

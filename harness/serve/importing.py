@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -29,8 +30,20 @@ OLDEST, NEWEST = -(2**63), 2**63 - 1
 STAGED = """
 create temp table if not exists staged(
     kernel text, key blob, node text, suite text, classname text, name text, outcome integer,
-    ms integer, message text, detail text, reproduce text, digest blob, primary key(kernel, key))
+    ms integer, message text, detail text, reproduce text, digest blob, parent blob,
+    subtests integer, primary key(kernel, key));
+create index if not exists temp.staged_parent on staged(kernel, parent) where parent is not null;
+create temp table if not exists planned(
+    kernel text, key blob, primary key(kernel, key)) without rowid;
+delete from staged;
+delete from planned
 """
+LACKING = """
+select count(*) from planned p left join staged s on s.kernel = p.kernel and s.key = p.key
+where s.key is null or s.subtests > 0 and s.subtests > (
+    select count(*) from staged t where t.kernel = s.kernel and t.parent = s.key)
+"""
+"""How many planned cases have no result, or lack one of a subtest."""
 
 
 @dataclass(frozen=True)
@@ -174,12 +187,13 @@ def _import_run(
 ) -> tuple[int | None, int]:
     default = Path(path).parent.name if found.kind == "journal" else Path(path).stem
     head = Head(found.kind, line(default) or found.kind)
-    db.execute(STAGED)
-    db.execute("delete from staged")
+    for statement in STAGED.split(";\n"):
+        db.execute(statement)
+    plan = partial(db.executemany, "insert or ignore into planned values (?, ?)")
     try:
         if found.kind == "journal":
             with file.open("rb") as stream:
-                _stage(db, journal_rows(stream, head))
+                _stage(db, journal_rows(stream, head, plan))
         else:
             _stage(db, junit_rows(file, head))
     except OSError as error:
@@ -189,6 +203,9 @@ def _import_run(
         return None, 0  # a run that has only begun
     if not count:
         raise UsageError("it has no result in it")
+    ((missing,),) = db.execute(LACKING)
+    # A damaged line of a run that has every result all the same takes nothing away.
+    whole = head.ended and not missing and not head.lacking and (head.planned or not head.damaged)
     at = found.mtime_ns // 1_000_000 if head.started is None else head.started
     key = head.identity or f"{path}\n{digest.hex() if head.started is None else at}"
     key = hashlib.sha256(f"{found.kind}\n{key}".encode("utf-8", "backslashreplace")).hexdigest()
@@ -200,10 +217,11 @@ def _import_run(
             db.execute(f"delete from {table} where run = ?", old[:1])
         db.execute("delete from run where id = ?", old[:1])
     cursor = db.execute(
-        "insert into run values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)",
+        "insert into run values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)",
         (
             *(old[0] if old else None, key, head.kind, head.name, line(path, 1000), at),
-            *(head.command, head.tools, head.ended, head.damaged, found.size, count),
+            *(head.command, head.tools, head.ended, missing, whole, head.damaged),
+            *(found.size, count),
         ),
     )
     run = cursor.lastrowid
@@ -223,12 +241,12 @@ def _stage(db: sqlite3.Connection, rows: Iterable[Row]) -> None:
     rows = iter(rows)
     while batch := list(islice(rows, BATCH)):
         db.executemany(
-            "insert or replace into staged values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "insert or replace into staged values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 (
                     *(r.kernel, r.key, r.node, r.suite, r.classname, r.name),
                     *(OUTCOMES.index(r.outcome), r.ms, r.message, r.detail, r.reproduce),
-                    _digest(r) if r.message or r.detail else None,
+                    *(_digest(r) if r.message or r.detail else None, r.parent, r.subtests),
                 )
                 for r in batch
             ),

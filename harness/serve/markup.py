@@ -222,7 +222,7 @@ def verdict(state: Latest) -> ET.Element:
         return h("span", "failing", class_="badge o-fail")
     if state.errors:
         return h("span", "not judged", class_="badge o-error")
-    if not state.ended:
+    if not state.whole:
         return h("span", "incomplete", class_="badge o-timeout")
     if state.partial:
         return h("span", "partial", class_="badge o-timeout")

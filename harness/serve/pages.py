@@ -113,11 +113,11 @@ def _runs(db: sqlite3.Connection, params: Params) -> Content:
             f"{run['results']:,}",
             h("span", f"{run['bad']:,}", class_="badge o-fail") if run["bad"] else "0",
             f"{run['errors']:,}",
-            "yes" if run["ended"] else h("span", "no", class_="badge o-timeout"),
+            "yes" if run["whole"] else h("span", _not_whole(run), class_="badge o-timeout"),
         ]
         for run in found.rows
     ]
-    heads = ("Run", "Started (UTC)", "Results", "Bad", "Errors", "Ended")
+    heads = ("Run", "Started (UTC)", "Results", "Bad", "Errors", "Whole")
     return Content(
         "Runs",
         [
@@ -125,6 +125,12 @@ def _runs(db: sqlite3.Connection, params: Params) -> Content:
             next_link("/runs", found.next, limit=params.number("limit")),
         ],
     )
+
+
+def _not_whole(run: sqlite3.Row) -> str:
+    if not run["ended"]:
+        return "not ended"
+    return f"{run['missing']:,} missing" if run["missing"] else "incomplete"
 
 
 def _run(db: sqlite3.Connection, number: int, params: Params) -> Content:
@@ -135,6 +141,7 @@ def _run(db: sqlite3.Connection, number: int, params: Params) -> Content:
         ("Started (UTC)", when(run["at"])),
         ("Results", f"{run['results']:,}, of them {run['bad']:,} bad, {run['errors']:,} errors"),
         ("Ended", "yes" if run["ended"] else "no: it goes on, or was cut off"),
+        ("Without a result", f"{run['missing']:,} of what was to run" if run["missing"] else ""),
         ("Damaged lines", f"{run['damaged']:,}" if run["damaged"] else ""),
         ("Command", run["command"]),
         ("Made with", run["tools"]),

@@ -77,7 +77,7 @@ SQL = {
         where kernel_name = :kernel and suite_name = :suite
         and (kernel_name, suite_name) > (:a, :b) limit :limit""",
     "latest": """
-        select m.*, r.name, r.ended, r.damaged from summary m join run r on r.id = m.run
+        select m.*, r.name, r.ended, r.whole from summary m join run r on r.id = m.run
         where m.kernel = :kernel and m.suite = :suite order by m.at desc, m.run desc
         limit :limit""",
     "largest": """
@@ -173,6 +173,7 @@ class Latest:
         name: what the run is called.
         at: when it started, milliseconds since 1970.
         ended: it came to its end.
+        whole: it did, and has every result that it should have.
         counts: results by outcome.
         bad: how many failed, crashed, timed out or passed unexpectedly.
         errors: how many say nothing, by the host's fault.
@@ -188,6 +189,7 @@ class Latest:
     name: str
     at: int
     ended: bool
+    whole: bool
     counts: dict[str, int]
     bad: int
     errors: int
@@ -334,8 +336,8 @@ def _latest(db: sqlite3.Connection, pairs: Rows, *, regressions: bool = True) ->
         ((largest,),) = ask(db, "largest", limit=RECENT, **ids)
         latest = Latest(
             *(pair["kernel_name"], pair["suite_name"], row["run"], row["name"], row["at"]),
-            *(bool(row["ended"]), json.loads(row["counts"]), row["bad"], row["errors"]),
-            *(row["ms"], new, largest),
+            *(bool(row["ended"]), bool(row["whole"]), json.loads(row["counts"]), row["bad"]),
+            *(row["errors"], row["ms"], new, largest),
         )
         found.append(latest)
     return found

@@ -7,14 +7,14 @@ Every text is cleaned and bounded here, once: pages and JSON take it as it is.
 import json
 import math
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from harness.report.html.strings import tidy
-from harness.report.journal import check_format
+from harness.report.journal import SUBTESTS, check_format
 from harness.report.junit_read import (
     OWN_NAME,
     OWN_PROPERTY,
@@ -24,6 +24,7 @@ from harness.report.junit_read import (
     not_run,
     read_junit,
 )
+from harness.report.notes import MOST_SUBTESTS
 from harness.report.stream import UNREADABLE, iter_journal
 from harness.verdict.outcome import Outcome
 from harness.verdict.text import shorten_middle
@@ -56,6 +57,8 @@ class Row:
         message: one line; empty for most passes.
         detail: several lines; empty for a pass.
         reproduce: the command that runs it again; empty for a pass.
+        parent: key of the program of whose output it is a subtest; None for most.
+        subtests: how many rows should have this one as their parent.
     """
 
     kernel: str
@@ -69,6 +72,8 @@ class Row:
     message: str = ""
     detail: str = ""
     reproduce: str = ""
+    parent: bytes | None = None
+    subtests: int = 0
 
 
 @dataclass
@@ -82,6 +87,8 @@ class Head:
         command: as it was typed.
         tools: versions, in one line.
         ended: the run came to its end.
+        planned: it says which results there should be.
+        lacking: it says of itself that something is missing.
         damaged: lines that could not be read.
         releases: the release of each kernel, where it is known.
         identity: what the run calls itself wherever its file lies; empty when it does not say.
@@ -93,6 +100,8 @@ class Head:
     command: str = ""
     tools: str = ""
     ended: bool = False
+    planned: bool = False
+    lacking: bool = False
     damaged: int = 0
     releases: dict[str, str] = field(default_factory=dict)
     identity: str = ""
@@ -138,12 +147,17 @@ def suite_of(classname: str) -> str:
     return classname.rpartition(".")[0] or classname or UNNAMED
 
 
-def journal_rows(stream: BinaryIO, head: Head) -> Iterator[Row]:
+Plan = Callable[[Iterable[tuple[str, bytes]]], object]
+"""Is given kernel and key of the rows that there should be."""
+
+
+def journal_rows(stream: BinaryIO, head: Head, plan: Plan) -> Iterator[Row]:
     """The results of a journal in order; of one case on a kernel the last counts.
 
     Args:
         stream: the journal, cut off anywhere.
         head: is filled on the way.
+        plan: likewise.
 
     Raises:
         UsageError: a newer kharness wrote it.
@@ -157,7 +171,7 @@ def journal_rows(stream: BinaryIO, head: Head) -> Iterator[Row]:
             torn = True
             continue
         try:
-            row = _take(record, head)
+            row = _take(record, head, plan)
         except UNREADABLE:
             head.damaged += 1
             continue
@@ -172,7 +186,7 @@ def _ends_in_newline(stream: BinaryIO) -> bool:
     return stream.read(1) == b"\n"
 
 
-def _take(record: dict[str, Any], head: Head) -> Row | None:
+def _take(record: dict[str, Any], head: Head, plan: Plan) -> Row | None:
     kind = record["kind"]
     if kind == "result":
         return _journal_row(record, head)
@@ -187,6 +201,9 @@ def _take(record: dict[str, Any], head: Head) -> Row | None:
         head.identity = json.dumps(record)
     elif kind == "kernel":
         head.releases[_kernel(record["name"])] = line(record.get("release"))
+    elif kind == "plan":
+        plan([(_kernel(str(kernel)), _key(str(case))) for case, kernel in record["cases"]])
+        head.planned = True
     elif kind in ("end", "resume"):
         head.ended = kind == "end"
     # A newer kharness may write lines that this one does not know.
@@ -200,11 +217,15 @@ def _journal_row(record: dict[str, Any], head: Head) -> Row:
         raise ValueError("a name is no text")
     if head.started is None:
         head.started = milliseconds(record.get("started"))
+    subtests = int(record.get("extra", {}).get(SUBTESTS, 0))
+    if not 0 <= subtests <= MOST_SUBTESTS:
+        raise ValueError(f"{SUBTESTS} is {subtests}")
+    parent = record.get("parent", "")
     classname = line(record["classname"])
     said = outcome is not Outcome.PASS
     return Row(
         kernel=_kernel(record["kernel"]),
-        key=record["case"].encode("utf-8", "surrogatepass"),
+        key=_key(record["case"]),
         node=line(record["case"]),
         suite=suite_of(classname),
         classname=classname,
@@ -214,7 +235,13 @@ def _journal_row(record: dict[str, Any], head: Head) -> Row:
         message=line(record.get("message"), MESSAGE_LIMIT) if said else "",
         detail=block(record.get("detail")) if said else "",
         reproduce=line(record.get("reproduce"), 1000) if said else "",
+        parent=_key(parent) if parent else None,
+        subtests=subtests,
     )
+
+
+def _key(case: str) -> bytes:
+    return case.encode("utf-8", "surrogatepass")
 
 
 def _kernel(text: object) -> str:
@@ -241,6 +268,7 @@ def junit_rows(path: Path, head: Head) -> Iterator[Row]:
     """
     suites: list[_Suite] = []
     number = 0
+    head.ended = True
     for event in read_junit(path):
         if isinstance(event, Opened):
             attributes = event.element
@@ -260,7 +288,6 @@ def junit_rows(path: Path, head: Head) -> Iterator[Row]:
         elif event.element.tag == "testcase":
             number += 1
             yield _junit_row(event.element, suites[-1], number)
-    head.ended = True
 
 
 def _take_properties(element: ET.Element, suite: _Suite, head: Head) -> _Suite:
@@ -268,6 +295,8 @@ def _take_properties(element: ET.Element, suite: _Suite, head: Head) -> _Suite:
     if suite.ours or found.get(OWN_PROPERTY):
         kernel = suite.kernel if suite.ours else _kernel(suite.name)
         head.releases[kernel] = line(found.get("kernel.release", ""))
+        head.ended &= "incomplete" not in found
+        head.lacking |= "missing" in found or "damaged" in found
         if found.get(OWN_PROPERTY):
             head.tools = f"kharness {line(found[OWN_PROPERTY])}"
         return _Suite(suite.name, kernel, ours=True)

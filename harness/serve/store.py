@@ -46,7 +46,8 @@ create index file_problem on file(path) where problem <> '';
 create table run(
     id integer primary key, key text not null unique, kind text not null, name text not null,
     source text not null, at integer not null, command text not null, tools text not null,
-    ended integer not null, damaged integer not null, size integer not null,
+    ended integer not null, missing integer not null, whole integer not null,
+    damaged integer not null, size integer not null,
     results integer not null, bad integer not null, errors integer not null);
 create index run_at on run(at, id);
 create table kernel(id integer primary key, name text not null unique);

@@ -17,11 +17,12 @@ from urllib.parse import quote
 
 import pytest
 
-from harness.report.journal import Journal
+from harness.report.journal import Journal, JournalWriter, Plan
+from harness.report.junit import write_junit
 from harness.serve.markup import style_address
 from harness.serve.queries import RECENT
 from harness.serve.server import CONNECTIONS, LINE_LIMIT
-from harness.verdict.outcome import Outcome
+from harness.verdict.outcome import Outcome, Result
 from tests.report.example_run import KERNELS, hostile, journal, passing, result, run
 from tests.report.test_html import PROBES
 from tests.serve.conftest import Reply, Site, history, put
@@ -317,6 +318,84 @@ def test_a_badge_of_a_run_that_was_cut_off_is_not_green(site: Site) -> None:
     put(site.runs / "a", replace(passing(), ended=False))
     site.update()
     assert "incomplete" in site.ask("/badge.svg").text
+
+
+def planned(results: list[Result], *more: tuple[str, str]) -> Journal:
+    """A run that came to its end, was to have these results, and cases and kernels beyond them."""
+    keys = dict.fromkeys((r.case, r.kernel) for r in results if not r.parent)
+    return Journal(run(), KERNELS[:1], results, ended=True, plan=Plan((*keys, *more)))
+
+
+def states(site: Site) -> tuple[list[bool], str, str]:
+    """What the latest states are, in JSON, on the badge and on the first page."""
+    site.update()
+    badge = ET.fromstring(site.ask("/badge.svg").body).get("aria-label") or ""
+    whole = [state["whole"] for state in site.json("/api/latest")["latest"]]
+    words = re.findall(">(good|incomplete|failing)<", site.ask("/").text)
+    assert site.ask("/runs").status == site.ask("/runs/1").status == 200
+    return whole, badge.removeprefix("kharness: "), ", ".join(words)
+
+
+def lose(path: Path, word: bytes) -> None:
+    """Damages the results of a journal that have this in them."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    found = [
+        line[:20] + b"?" * len(line[21:]) + b"\n" if b'"result"' in line and word in line else line
+        for line in lines
+    ]
+    assert found != lines
+    path.write_bytes(b"".join(found))
+
+
+def test_a_failure_that_was_lost_is_not_green(site: Site) -> None:
+    results = [result(0, Outcome.FAIL), *(result(n, Outcome.PASS) for n in range(1, 6))]
+    path = put(site.runs / "a", planned(results))
+    lose(path, b"fail_0")
+    assert states(site) == ([False], "incomplete, 5 results", "incomplete")
+    (only,) = site.json("/api/runs")["runs"]
+    assert (only["ended"], only["whole"], only["missing"], only["damaged"]) == (True, False, 1, 1)
+    assert "1 missing" in site.ask("/runs").text
+    with JournalWriter(path, durable=False) as writer:
+        writer.resume("2026-01-21T00:00:00+00:00", "kharness resume")
+        writer.result(replace(results[0], outcome=Outcome.PASS))
+        writer.end(0)
+    assert states(site) == ([True], "6 passing", "good"), "it ran again"
+    assert site.json("/api/runs")["runs"][0]["damaged"] == 1
+
+
+def test_a_subtest_that_was_lost_is_not_green(site: Site) -> None:
+    program = result(0, Outcome.PASS, extra={"subtests": "2"})
+    parts = [result(n, Outcome.PASS, parent=program.case) for n in (1, 2)]
+    path = put(site.runs / "a", planned([program, *parts]))
+    assert states(site) == ([True], "3 passing", "good")
+    lose(path, b'"pass_2"')
+    assert states(site) == ([False], "incomplete, 2 results", "incomplete")
+
+
+def test_damage_of_a_run_without_a_plan_is_not_green(site: Site) -> None:
+    lose(put(site.runs / "a", passing()), b"pass_7")
+    assert states(site) == ([False], "incomplete, 19 results", "incomplete")
+
+
+def test_what_a_stopped_run_left_out_is_not_green(site: Site) -> None:
+    """As -x does, and two kernels: the suite on the second one has not been judged."""
+    first = [result(0, Outcome.FAIL), result(1, Outcome.PASS)]
+    second = result(1, Outcome.PASS, KERNELS[1].name)
+    missing = (first[0].case, KERNELS[1].name)
+    put(site.runs / "a", planned([*first, second], missing))
+    whole, _, words = states(site)
+    assert (whole, words) == ([False, False], "incomplete, failing")
+    assert "incomplete" in site.ask(f"/badge.svg?kernel={KERNELS[1].name}").text
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_junit_of_a_run_that_lacks_results_is_not_green(site: Site, ended: bool) -> None:
+    one = planned([result(1, Outcome.PASS)], ("cases/x.c::lost", KERNELS[0].name))
+    write_junit(replace(one, ended=ended), site.runs / "junit.xml")
+    site.update()
+    (only,) = site.json("/api/runs")["runs"]
+    assert (only["ended"], only["whole"]) == (ended, False)
+    assert "passing" not in site.ask("/badge.svg").text
 
 
 def test_a_run_of_one_case_does_not_make_a_suite_green(site: Site) -> None:
