@@ -28,7 +28,7 @@ from harness.serve.store import NAME, Store
 def serve_command(folder: Path, host: str, port: int, database: Path | None, once: bool) -> None:
     """Shows many runs in a browser: latest state, regressions, histories, badges, JSON.
 
-    DIR has run folders or JUnit files of any tool in it, at any depth. They are imported into a
+    DIR has run folders or JUnit files of any tool in it, or below. They are imported into a
     database; nothing else is written. The pages can be read from this machine only, unless --host
     says otherwise; they have no password.
 

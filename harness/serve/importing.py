@@ -91,14 +91,14 @@ def _find(folder: Path, prefix: str, depth: int) -> Iterator[Found]:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
         return  # gone meanwhile, or somebody else's
-    journal = next((e for e in entries if e.name == JOURNAL), None)
+    journal = next((e for e in entries if e.name == JOURNAL and _is_file(e)), None)
     for entry in [journal] if journal else entries:
         path = f"{prefix}{entry.name}"
         try:
             if entry.is_dir(follow_symlinks=False):
                 if entry.name not in SKIPPED and depth < DEPTH:
                     yield from _find(Path(entry.path), f"{path}/", depth + 1)
-            elif entry.is_file(follow_symlinks=False):
+            elif _is_file(entry):
                 kind = "journal" if entry is journal else "junit"
                 if kind == "journal" or entry.name.lower().endswith(".xml"):
                     status = entry.stat(follow_symlinks=False)
@@ -106,6 +106,13 @@ def _find(folder: Path, prefix: str, depth: int) -> Iterator[Found]:
                     yield Found(path, kind, status.st_size, mtime_ns)
         except OSError:
             continue
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file(follow_symlinks=False)
+    except OSError:
+        return False
 
 
 def import_folder(store: Store, folder: Path) -> Imported:

@@ -296,6 +296,16 @@ def test_reports_beside_a_journal_are_not_read(site: Site) -> None:
     assert [found.path for found in find(site.runs)] == ["a/journal.jsonl"]
 
 
+def test_what_only_looks_like_a_run_folder_hides_nothing(site: Site) -> None:
+    """A link is not followed, and a folder is no journal: neither is the record of a run."""
+    (site.runs / "link").mkdir()
+    (site.runs / "link" / "journal.jsonl").symlink_to("elsewhere")
+    (site.runs / "folder" / "journal.jsonl").mkdir(parents=True)
+    for name in ("link", "folder"):
+        (site.runs / name / "junit.xml").write_text(LAVA)
+    assert [found.path for found in find(site.runs)] == ["folder/junit.xml", "link/junit.xml"]
+
+
 @pytest.mark.parametrize(
     ("name", "data", "words"),
     [
