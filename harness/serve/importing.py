@@ -185,7 +185,8 @@ def _import_file(
         )
         db.execute("commit")
     except BaseException:
-        db.execute("rollback")
+        if db.in_transaction:  # SQLite ends it itself when the disk is full
+            db.execute("rollback")
         raise
 
 

@@ -25,7 +25,7 @@ from harness.serve.importing import find, import_folder
 from harness.serve.reading import NO_KERNEL
 from harness.serve.store import Store
 from harness.verdict.outcome import Outcome
-from tests.report.example_run import KERNELS, journal, passing, result, run
+from tests.report.example_run import KERNELS, journal, large, passing, result, run
 from tests.serve.conftest import Site, put
 
 LAVA = """<testsuites>
@@ -429,6 +429,23 @@ def test_an_import_that_is_killed_leaves_nothing_half(site: Site) -> None:
     assert table(site.store) == []
     assert site.update().results == 48
     assert len(table(site.store)) == 48
+
+
+def test_a_full_disk_is_told_as_one(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(site.runs / "a", large(3000))
+    connect = site.store._connect
+
+    def with_little_room() -> sqlite3.Connection:
+        db = connect()
+        db.execute("pragma max_page_count = 120")
+        return db
+
+    monkeypatch.setattr(site.store, "_connect", with_little_room)
+    with pytest.raises(HostError, match="disk is full"):
+        site.update()
+    monkeypatch.undo()
+    assert table(site.store) == []
+    assert site.update().results == 3000
 
 
 def test_databases_of_others_are_left_alone(tmp_path: Path) -> None:
