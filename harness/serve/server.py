@@ -134,8 +134,10 @@ class Server(ThreadingHTTPServer):
         self._room = threading.BoundedSemaphore(CONNECTIONS)
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        except OSError as error:
-            raise UsageError(f"no host {host}: {error.strerror}") from error
+        except (OSError, UnicodeError) as error:
+            # The latter is Python's own, of parts without letters or with more than 63.
+            words = getattr(error, "strerror", None) or "that is no name"
+            raise UsageError(f"no host {host}: {words}") from error
         self.address_family = found[0]
         self.loopback = ipaddress.ip_address(found[4][0]).is_loopback
         try:

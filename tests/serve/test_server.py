@@ -496,6 +496,7 @@ def test_an_interrupt_ends_it_well(tmp_path: Path, number: signal.Signals) -> No
         (["{}", "--database", "{}/a.txt"], 4, "no database"),
         (["{}", "--database", "{}/no/such"], 3, "cannot make the database"),
         (["{}", "--host", "host.invalid", "--port", "0"], 4, "no host"),
+        (["{}", "--host", "a" * 70, "--port", "0"], 4, "no host"),
         (["{}", "--host", "192.0.2.1", "--port", "0"], 3, "cannot listen"),
         (["{}", "--port", "99999"], 4, "port"),
     ],
