@@ -175,7 +175,10 @@ def _import_file(
         if problem:
             done.problems.append(f"{line(path)}: {problem}")
         db.execute(
-            "insert or replace into file values (?, ?, ?, ?, ?, ?, ?)",
+            "insert into file(path, kind, size, mtime, digest, run, problem)"
+            " values (?, ?, ?, ?, ?, ?, ?) on conflict(path) do update set kind = excluded.kind,"
+            " size = excluded.size, mtime = excluded.mtime, digest = excluded.digest,"
+            " run = excluded.run, problem = excluded.problem",
             (path, found.kind, found.size, found.mtime_ns, digest, run, problem),
         )
         db.execute(

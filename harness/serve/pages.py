@@ -34,6 +34,7 @@ from harness.serve.markup import (
     verdict,
 )
 from harness.serve.params import Params, address, when, whole_number
+from harness.serve.reading import line
 from harness.serve.store import OUTCOMES
 
 STRIP = 60
@@ -75,7 +76,7 @@ def _overview(db: sqlite3.Connection, params: Params) -> Content:
             f" Partial: an earlier one of its last {queries.RECENT} runs had more cases."
         )
     ]
-    if queries.problems(db, "", 1):
+    if queries.problems(db, "", 1).rows:
         link = h("a", "Some files could not be read", href="/problems")
         parts.append(h("p", link, class_="banner"))
     if not found:
@@ -148,11 +149,11 @@ def _run(db: sqlite3.Connection, number: int, params: Params) -> Content:
         ("Read from", run["source"]),
         ("Number", str(number)),
     ]
-    kernels = ", ".join(
+    kernels = [
         row["name"] + (f" ({row['release']})" if row["release"] else "")
-        for row in queries.ask(db, "tested", run=number)[:20]
-    )
-    facts.append(("Kernels", kernels))
+        for row in queries.ask(db, "tested", run=number)
+    ]
+    facts.append(("Kernels", ", ".join(kernels)))
     found = queries.results(db, number, params.text("after"), limit, only_bad=not everything)
     other = (
         h("a", "Only what is bad", href=path)
@@ -316,13 +317,12 @@ def _strip(rows: Sequence[sqlite3.Row]) -> ET.Element:
 
 def _problems(db: sqlite3.Connection, params: Params) -> Content:
     limit = params.limit
-    found = queries.problems(db, params.text("after"), limit + 1)
-    rows: list[Sequence[Node]] = [[row["path"], row["problem"]] for row in found[:limit]]
-    after = found[limit - 1]["path"] if len(found) > limit else ""
+    found = queries.problems(db, params.text("after"), limit)
+    rows: list[Sequence[Node]] = [[line(row["path"], 5000), row["problem"]] for row in found.rows]
     return Content(
         "Files that could not be read",
         [
             table("Problems", ("File", "Problem"), rows) if rows else h("p", "None."),
-            next_link("/problems", after, limit=params.number("limit")),
+            next_link("/problems", found.next, limit=params.number("limit")),
         ],
     )

@@ -146,8 +146,9 @@ SQL = {
         where "case" = :case and kernel = :kernel and (at, run) > (:a, :b)
         and outcome in ({_BAD}) order by at, run limit 1""",
     "problems": """
-        select path, problem from file indexed by file_problem
+        select id, path, problem from file indexed by file_problem
         where problem <> '' and path > :a order by path limit :limit""",
+    "path": "select path from file where id = :a",
 }
 """Every question that is ever asked, so that tests can hold each against its plan."""
 
@@ -421,6 +422,13 @@ def turn(db: sqlite3.Connection, number: int, kernel: int) -> Turn:
     return Turn(True, last_good, first["run"] if first else None)
 
 
-def problems(db: sqlite3.Connection, after: str, limit: int) -> Rows:
+def problems(db: sqlite3.Connection, after: str, limit: int) -> Page:
     """Files that could not be read, by path."""
-    return ask(db, "problems", a=after, limit=limit)
+    path = ""
+    if after:
+        # Its number, since a path may be longer than an address.
+        row = one(db, "path", a=numbers(after, (0,))[0])
+        if row is None:
+            raise UsageError("after= is no place of this list", "take it from a `next` link")
+        path = row["path"]
+    return _page(ask(db, "problems", a=path, limit=limit + 1), limit, "id")

@@ -38,8 +38,8 @@ create table meta(
     id text not null, changed integer not null default 0, generation integer not null default 0,
     runs integer not null default 0, results integer not null default 0);
 create table file(
-    path text primary key, kind text not null, size integer not null, mtime integer not null,
-    digest blob not null, run integer, problem text not null default '') without rowid;
+    id integer primary key, path text not null unique, kind text not null, size integer not null,
+    mtime integer not null, digest blob not null, run integer, problem text not null default '');
 create index file_digest on file(digest);
 create index file_run on file(run);
 create index file_problem on file(path) where problem <> '';

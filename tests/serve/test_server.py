@@ -92,6 +92,34 @@ def test_every_link_of_a_page_leads_somewhere(site: Site) -> None:
     assert {"/runs/1", style_address(), "/problems", "/cases/1?kernel=debian-6.12"} <= seen
 
 
+def test_problems_have_pages_however_long_their_paths_are(site: Site) -> None:
+    folder = site.runs / f"{'a' * 200}  b" / ("ä" * 100) / "c\x1b[31m"
+    folder.mkdir(parents=True)
+    for number in range(5):
+        (folder / f"{number}.xml").write_text("")
+    site.update()
+    path: str | None = "/problems?limit=2"
+    seen: list[str] = []
+    while path:
+        reply = site.ask(path)
+        assert reply.status == 200
+        assert "\x1b" not in reply.text
+        seen += re.findall(r"(\d)\.xml", reply.text)
+        following = [link for link in Markup(reply).links if "after=" in link]
+        path = following[0] if following else None
+    assert seen == [*"01234"]
+    for wrong in ("x", "999", "1.1"):
+        assert site.ask(f"/problems?after={wrong}").status == 400
+
+
+def test_a_run_names_all_of_its_kernels(site: Site) -> None:
+    names = [f"kernel-{n:02}" for n in range(30)]
+    results = [result(0, Outcome.PASS, name) for name in names]
+    put(site.runs / "a", Journal(run(), [], results, ended=True))
+    site.update()
+    assert ", ".join(names) in Markup(site.ask("/runs/1")).texts
+
+
 def test_the_style_sheet_is_asked_for_once(site: Site) -> None:
     assert "immutable" in site.ask(style_address()).headers["Cache-Control"]
     for other in ("/style.css", "/style.css?0123456789ab"):
