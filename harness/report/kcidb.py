@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from harness.cache import digest
@@ -63,24 +64,36 @@ def kcidb(index: JournalIndex, source: Source | None = None) -> Iterator[str]:
     """
     source = source or Source()
     facts = facts_of(index)
-    checkout = _id(source, index, "checkout")
+    run = _run_key(index)
+    checkout = _id(source, run, "checkout")
     yield from json_object(
         {
             "version": VERSION,
             "checkouts": [_checkout(source, index, facts, checkout)],
-            "builds": [_build(source, index, k, checkout) for k in facts.kernels.values()],
-            "tests": (_test(source, index, facts, r) for r in index.results()),
+            "builds": [_build(source, run, k, checkout) for k in facts.kernels.values()],
+            "tests": (_test(source, run, index, facts, r) for r in index.results()),
         }
     )
     yield "\n"
 
 
-def _id(source: Source, index: JournalIndex, *parts: str) -> str:
-    run = ""
-    if index.run:
-        # Jobs of one pipeline may start in the same second, with one command and folder name.
-        told = index.run
-        run = json.dumps([told.id, told.started, told.command, told.seed, told.options])
+def _run_key(index: JournalIndex) -> str:
+    """What tells the run from all others.
+
+    Jobs of one pipeline may start in the same second, with one command and folder name. A log that
+    was parsed does not even say when it was: then its results do.
+    """
+    told = index.run
+    if told and told.started:
+        facts = [told.id, told.started, told.command, told.seed, told.options]
+        return digest(json.dumps(facts))
+    found = sha256(_bytes(f"{told.id}\0{told.command}\0" if told else ""))
+    for result in index.results():
+        found.update(json.dumps(result.to_json()).encode())
+    return found.hexdigest()
+
+
+def _id(source: Source, run: str, *parts: str) -> str:
     return f"{source.origin}:{digest(*map(_bytes, (run, *parts)))[:40]}"
 
 
@@ -106,10 +119,10 @@ def _run(index: JournalIndex) -> dict[str, str]:
     return {"run": index.run.id, "version": index.run.kharness, "qemu": index.run.qemu}
 
 
-def _build(source: Source, index: JournalIndex, k: KernelInfo, checkout: str) -> dict[str, Any]:
+def _build(source: Source, run: str, k: KernelInfo, checkout: str) -> dict[str, Any]:
     return _without_empty(
         {
-            "id": _id(source, index, "build", k.name),
+            "id": _id(source, run, "build", k.name),
             "checkout_id": checkout,
             "origin": source.origin,
             "comment": one_line(f"{k.name} {k.release}"),
@@ -122,7 +135,7 @@ def _build(source: Source, index: JournalIndex, k: KernelInfo, checkout: str) ->
     )
 
 
-def _test(source: Source, index: JournalIndex, facts: Facts, r: Result) -> dict[str, Any]:
+def _test(source: Source, run: str, index: JournalIndex, facts: Facts, r: Result) -> dict[str, Any]:
     kernel = facts.kernels[r.kernel]
     qemu = index.run.qemu if index.run else ""
     about: dict[str, Any] = {
@@ -138,8 +151,8 @@ def _test(source: Source, index: JournalIndex, facts: Facts, r: Result) -> dict[
     excerpt = "" if r.outcome in (Outcome.PASS, Outcome.SKIP) else evidence(r)
     return _without_empty(
         {
-            "id": _id(source, index, "test", r.kernel, r.case),
-            "build_id": _id(source, index, "build", r.kernel),
+            "id": _id(source, run, "test", r.kernel, r.case),
+            "build_id": _id(source, run, "build", r.kernel),
             "origin": source.origin,
             "path": _path(r),
             "comment": one_line(r.message or r.case),

@@ -498,22 +498,31 @@ def test_kcidb_tells_namesakes_apart_by_id_and_gives_them_one_path() -> None:
     assert {t["path"] for t in report["tests"]} == {"kharness.x.c.t"}
 
 
+def kcidb_ids(one: Journal) -> set[str]:
+    """Ids of checkouts, builds and tests."""
+    report = json.loads(text_of("kcidb", one))
+    return {item["id"] for key in ("checkouts", "builds", "tests") for item in report[key]}
+
+
 @pytest.mark.parametrize("facts", [{"seed": 2}, {"seed": 1, "options": {"kernel": ["b"]}}])
 def test_kcidb_tells_runs_apart_that_started_in_one_second(facts: dict[str, Any]) -> None:
     """The jobs of a pipeline have one command, and folders of one name."""
     one = journal(result(Outcome.PASS))
     assert one.run
     runs = [replace(one.run, seed=1), replace(one.run, seed=1), replace(one.run, **facts)]
-    first, same, other = (
-        {
-            item["id"]
-            for items in json.loads(text_of("kcidb", replace(one, run=run))).values()
-            if isinstance(items, list)
-            for item in items
-        }
-        for run in runs
-    )
+    first, same, other = (kcidb_ids(replace(one, run=run)) for run in runs)
     assert len(first) == 3
+    assert first == same
+    assert not first & other
+
+
+def test_kcidb_tells_logs_of_one_name_apart() -> None:
+    """A log that was parsed does not say when its run was."""
+    run = RunInfo("console.log", "", "kharness parse console.log", "0.1", "")
+    first, same, other = (
+        kcidb_ids(replace(journal(result(outcome, "t")), run=run))
+        for outcome in (Outcome.PASS, Outcome.PASS, Outcome.FAIL)
+    )
     assert first == same
     assert not first & other
 
