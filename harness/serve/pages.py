@@ -84,8 +84,9 @@ def _overview(db: sqlite3.Connection, params: Params) -> Content:
         return Content("Latest state", parts)
     rows: list[Sequence[Node]] = []
     for state in found:
+        more = "+" if state.regressions == queries.REGRESSIONS_COUNTED else ""
         regressed = h(
-            "a", f"{state.regressions:,}", class_="badge o-fail",
+            "a", f"{state.regressions:,}{more}", class_="badge o-fail",
             href=address("/regressions", {"head": state.run}),
         )  # fmt: skip
         rows.append(

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from harness.report.journal import Journal
-from harness.serve.queries import SQL
+from harness.serve.queries import REGRESSIONS_COUNTED, SQL
 from harness.verdict.outcome import HOST, Outcome
 from tests.report.example_run import KERNELS, journal, passing, result, run
 from tests.serve.conftest import Site, history, put
@@ -203,6 +203,18 @@ def test_the_latest_state_of_one_kernel_or_suite_has_pages_too(site: Site) -> No
     assert "1 of 240 failing" in site.ask("/badge.svg").text
     assert "1 of 80 failing" in site.ask("/badge.svg?kernel=k2").text
     assert "80 passing" in site.ask("/badge.svg?kernel=k1").text
+
+
+def test_regressions_that_are_not_counted_to_their_end_say_so(site: Site) -> None:
+    for suite, count in (("few", REGRESSIONS_COUNTED - 1), ("many", REGRESSIONS_COUNTED + 1)):
+        results = [
+            result(n, Outcome.FAIL, classname=f"{suite}.x", case=f"{n}") for n in range(count)
+        ]
+        put(site.runs / suite, Journal(run(id=suite), [], results, ended=True))
+    site.update()
+    front = site.ask("/").text
+    assert ">999<" in front
+    assert ">1,000+<" in front
 
 
 # Paging
