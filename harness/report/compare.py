@@ -62,6 +62,7 @@ class Difference:
         base: result on the base, where there is one.
         head: result on the head, where there is one.
         detail: evidence of what concerns the kernel as a whole, such as a compiler's words.
+        kernel: what tells it from the same case on other kernels; empty where there is one kernel.
     """
 
     change: Change
@@ -70,6 +71,12 @@ class Difference:
     base: Result | None = None
     head: Result | None = None
     detail: str = ""
+    kernel: str = ""
+
+    @property
+    def title(self) -> str:
+        """The case, and its kernel where there are several, as in a node id."""
+        return f"{self.case}[{self.kernel}]" if self.kernel else self.case
 
 
 @dataclass(frozen=True)
@@ -132,7 +139,7 @@ def compare(
     same = 0
     for key in dict.fromkeys([*before, *after]):
         differences = _differences(before.get(key), after.get(key), whole_base=not missing[0])
-        found += differences
+        found += [replace(d, kernel=key[0]) for d in differences]
         same += not differences
     order = list(Change)
     found.sort(key=lambda d: order.index(d.change))

@@ -87,7 +87,7 @@ def print_report(console: Console, report: Report) -> None:
             continue
         console.print(Text(f"{change.value}: {len(found)}", style="bold"))
         for d in found[:LISTED]:
-            console.print(Text(f"  {clean(d.case)}: {one_line(d.words)}".replace(" : ", " ")))
+            console.print(Text(f"  {clean(d.title)}: {one_line(d.words)}".replace(" : ", " ")))
             if d.change in WORSE:
                 for line in _evidence(d):
                     console.print(Text(f"    {line}", style="dim"))
@@ -95,7 +95,7 @@ def print_report(console: Console, report: Report) -> None:
             console.print(f"  and {len(found) - LISTED} more")
     for name, comparison in report.culprits():
         first = comparison.differences[0]
-        words = f"broken by: {clean(name)}: {clean(first.case)} {one_line(first.words)}"
+        words = f"broken by: {clean(name)}: {clean(first.title)} {one_line(first.words)}"
         console.print(Text(words, style="bold red"))
     for words in report.whole.incomplete:
         console.print(Text(clean(words), style="yellow"))
@@ -151,6 +151,7 @@ def _comparison_json(comparison: Comparison) -> dict[str, Any]:
             {
                 "change": d.change.name.lower(),
                 "case": d.case,
+                "kernel": known.kernel if (known := d.head or d.base) else "",
                 "words": d.words,
                 "base": d.base.outcome.value if d.base else None,
                 "head": d.head.outcome.value if d.head else None,
@@ -175,7 +176,7 @@ def markdown(report: Report) -> str:
         out += ["| patch | judgement | worst |", "|---|---|---|"]
         for name, c in report.steps:
             first = c.differences[0] if c.differences else None
-            worst = f"{first.change.value}: {first.case}" if first else "nothing changed"
+            worst = f"{first.change.value}: {first.title}" if first else "nothing changed"
             out.append(f"| {escaped(name)} | {c.judgement.words} | {escaped(worst)} |")
         out.append("")
     for change in Change:
@@ -183,7 +184,7 @@ def markdown(report: Report) -> str:
         if not found:
             continue
         out += [f"### {change.value}: {len(found)}", "", "| case | what |", "|---|---|"]
-        out += [f"| {escaped(d.case or '-')} | {escaped(d.words)} |" for d in found[:LISTED]]
+        out += [f"| {escaped(d.title or '-')} | {escaped(d.words)} |" for d in found[:LISTED]]
         out += [f"| ... | {len(found) - LISTED} more |"] if len(found) > LISTED else []
         out.append("")
         for d in found[:LISTED]:
@@ -197,7 +198,7 @@ def _details(d: Difference) -> list[str]:
     console = clean(d.head.console).splitlines() if d.head else []
     if console:
         text += ["console:", *console[-CONSOLE_LINES:]]
-    summary = f"<summary>{escaped(d.case or d.change.value)}</summary>"
+    summary = f"<summary>{escaped(d.title or d.change.value)}</summary>"
     return ["<details>", summary, "", *fenced("\n".join(text)), "", "</details>", ""]
 
 
@@ -216,10 +217,11 @@ def difference_junit(report: Report) -> str:
 
 def _as_result(d: Difference, suite: str) -> Result:
     known = d.head or d.base
+    name = known.name if known else d.change.value
     return Result(
-        case=d.case or d.change.value,
+        case=d.title or f"{d.change.value}: {d.words}",
         classname=known.classname if known else "kernel",
-        name=known.name if known else d.change.value,
+        name=f"{name}[{d.kernel}]" if d.kernel else name,
         kernel=suite,
         outcome=OUTCOMES.get(d.change, Outcome.PASS),
         message=f"{d.change.value}: {d.words}",

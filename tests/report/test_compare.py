@@ -1,16 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Two runs, and what is said to have changed."""
 
+import html
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from junitparser import JUnitXml
+from rich.console import Console
 
 from harness.errors import UsageError
 from harness.report.compare import Change, Difference, Judgement, compare, unstable
-from harness.report.difference import Report, markdown, to_json, write_reports
+from harness.report.difference import (
+    Report,
+    difference_junit,
+    markdown,
+    print_report,
+    to_json,
+    write_reports,
+)
 from harness.report.journal import Journal
 from harness.report.junit import junit_text
 from harness.report.read import read_results
@@ -113,6 +123,35 @@ def test_one_kernel_each_is_matched_whatever_its_name() -> None:
     two = [result(P, kernel="a"), result(F, kernel="b")]
     assert compare(two, two).same == 1
     assert len(compare(two, two).of(Change.STILL_FAILING)) == 1
+
+
+def test_of_several_kernels_each_report_says_which(tmp_path: Path) -> None:
+    before = [result(P, kernel="new"), result(F, kernel="old"), result(P, "u", "new")]
+    after = [result(F, kernel="new"), result(P, kernel="old"), result(P, "u", "new")]
+    report = Report(compare(before, after))
+    assert report.judgement is Judgement.WORSE
+    write_reports(report, tmp_path)
+    xml = JUnitXml.fromfile(str(tmp_path / "difference.xml"))
+    assert (xml.tests, xml.failures) == (3, 1)
+    names = [(case.name, len(case.result)) for suite in xml for case in suite]
+    assert names[:2] == [("t[new]", 1), ("t[old]", 0)]
+    data = json.loads((tmp_path / "difference.json").read_text())
+    assert [(d["case"], d["kernel"]) for d in data["differences"]] == [
+        ("c.c::t", "new"),
+        ("c.c::t", "old"),
+    ]
+    shown = Console(file=io.StringIO(), width=200)
+    print_report(shown, report)
+    assert isinstance(shown.file, io.StringIO)
+    for text in ((tmp_path / "difference.md").read_text(), shown.file.getvalue()):
+        assert "c.c::t[new]" in html.unescape(text)
+        assert "c.c::t[old]" in html.unescape(text)
+
+
+def test_every_splat_of_a_boot_is_a_testcase() -> None:
+    booting = [Difference(Change.NEW_SPLAT, "", f"while booting: {word}") for word in "ab"]
+    text = difference_junit(Report(compare([result(P)], [result(P)], more=booting)))
+    assert JUnitXml.fromstring(text.encode()).failures == 2
 
 
 def test_what_does_not_come_every_time_is_no_judgement() -> None:
