@@ -5,13 +5,15 @@ Of a case the outcomes of both sides are looked at, what the kernel said beside 
 A side that has no result for a case, or one that is the host's fault, judges nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
+from operator import itemgetter
 
 from harness.report.junit import last_results
+from harness.report.namesakes import numbered, shared_name
 from harness.verdict.console import Severity, find_splats
-from harness.verdict.outcome import Outcome, Result
+from harness.verdict.outcome import HOST, Outcome, Result
 from harness.verdict.text import one_line
 
 SLOWER = 2.0
@@ -123,7 +125,8 @@ def compare(
     """Compares two runs.
 
     Where each of them has one kernel, cases are matched whatever the kernels are called; else by
-    kernel and case. What an incomplete base has no result of may have been there and failed.
+    kernel and case. What runs without a guest is matched with its like. What an incomplete base has
+    no result of may have been there and failed.
 
     Args:
         base: results before.
@@ -132,14 +135,11 @@ def compare(
         more: differences that are known from elsewhere, such as a splat while booting.
         missing: what is missing of each run; empty where nothing is.
     """
-    one_each = len({r.kernel for r in base}) <= 1 and len({r.kernel for r in head}) <= 1
-    before = {_key(r, one_each): r for r in last_results(base)}
-    after = {_key(r, one_each): r for r in last_results(head)}
     found = list(more)
     same = 0
-    for key in dict.fromkeys([*before, *after]):
-        differences = _differences(before.get(key), after.get(key), whole_base=not missing[0])
-        found += [replace(d, kernel=key[0]) for d in differences]
+    for kernel, before, after in _pairs(base, head):
+        differences = _differences(before, after, whole_base=not missing[0])
+        found += [replace(d, kernel=kernel) for d in differences]
         same += not differences
     order = list(Change)
     found.sort(key=lambda d: order.index(d.change))
@@ -165,9 +165,45 @@ def _titles(console: str) -> list[str]:
     return list(dict.fromkeys(s.title for s in splats))
 
 
-def _key(result: Result, one_each: bool) -> tuple[str, str, str]:
-    # JUnit of others has no node ids: what identifies a case there is classname and name.
-    return ("" if one_each else result.kernel, result.classname, result.name)
+def _pairs(
+    base: Sequence[Result], head: Sequence[Result]
+) -> Iterator[tuple[str, Result | None, Result | None]]:
+    """Kernel of each case, empty where its name does not matter, and its result on both sides.
+
+    A case is known by its node id, or where the other side has another one or, as JUnit, none, by
+    class name, name and its number among namesakes.
+    """
+    one_each = all(len({r.kernel for r in side} - {HOST}) <= 1 for side in (base, head))
+    before, after = (_by_node_id(side, one_each=one_each) for side in (base, head))
+    names, others = _names(before), _names(after)
+    left = {named: key for key, named in others.items() if key not in before}
+    matched = set()
+    for key, result in before.items():
+        match = key if key in after else left.get(names[key], key)
+        matched.add(match)
+        yield key[0], result, after.get(match)
+    for key, result in after.items():
+        if key not in matched:
+            yield key[0], None, result
+
+
+def _by_node_id(results: Sequence[Result], *, one_each: bool) -> dict[tuple[str, str], Result]:
+    return {
+        ("" if one_each and r.kernel != HOST else r.kernel, r.case): r
+        for r in last_results(results)
+    }
+
+
+def _names(results: Mapping[tuple[str, str], Result]) -> dict[tuple[str, str], tuple[str, str]]:
+    """Kernel and name, as JUnit has it, of each case by kernel and node id."""
+    kernels: dict[str, dict[str, str]] = {}
+    for (kernel, case), r in sorted(results.items(), key=itemgetter(0)):
+        kernels.setdefault(kernel, {})[case] = shared_name(r.classname, r.name)
+    return {
+        (kernel, case): (kernel, cases[case] if number == 1 else f"{cases[case]} ({number})")
+        for kernel, cases in kernels.items()
+        for case, number in numbered(list(cases.items()), cases.values()).items()
+    }
 
 
 def _differences(base: Result | None, head: Result | None, *, whole_base: bool) -> list[Difference]:
@@ -195,7 +231,8 @@ def _on_one_side(
 
 def _between(base: Result, head: Result) -> tuple[Change, str] | None:
     words = f"{_says(base)} on base, {_says(head)} on head"
-    splats = new_splats(base.console, head.console)
+    expected = _expected(head)
+    splats = [t for t in new_splats(base.console, head.console) if t not in expected]
     times = sorted((base.duration_s, head.duration_s))
     found: Change | None = None
     if Outcome.ERROR in (base.outcome, head.outcome):
@@ -214,6 +251,12 @@ def _between(base: Result, head: Result) -> tuple[Change, str] | None:
         found = Change.CHANGED_TIME
         words = f"{base.duration_s:.2f} s on base, {head.duration_s:.2f} s on head"
     return (found, words) if found else None
+
+
+def _expected(result: Result) -> set[str]:
+    """Titles of splats that were all expected."""
+    unexpected = {s.title for s in result.splats if not s.expected}
+    return {s.title for s in result.splats} - unexpected
 
 
 def _says(result: Result | None) -> str:

@@ -1,27 +1,44 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Numbers for cases that share a name, so that each can be told from the others."""
+"""Cases that share class name and name, such as those of two files of one name: their numbers.
+
+The first has 1. They are counted in the order of their node ids, so that a case keeps its number in
+whatever order cases ran. A number is left out where a case is called so: with ``t (2)`` there, the
+second ``t`` has 3.
+"""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
+
+from harness.verdict.text import one_line
 
 T = TypeVar("T")
 
 
-def numbered(shared: Sequence[tuple[T, bytes]], ends: Iterable[bytes]) -> Iterator[tuple[T, int]]:
-    """Gives each case that shares its name a number; the first of a name has 1.
+def shared_name(classname: str, name: str) -> str:
+    """What namesakes have in common.
 
-    A number is left out where a case is called so: with ``t (2)`` there, the second ``t`` has 3.
+    As reports show it: what differs only where they cut would be namesakes there.
+    """
+    return f"{one_line(classname)}\0{one_line(name)}"
+
+
+def numbered(cases: Sequence[tuple[T, str]], names: Iterable[str]) -> dict[T, int]:
+    """The number of each case.
 
     Args:
-        shared: cases and their names, in the order in which they are to be counted.
-        ends: names of all cases that end in a bracket.
+        cases: each case, by whatever tells it from others, and its shared name; those of one name
+            in the order of their node ids.
+        names: the shared names that there are; those without a bracket at their end may be left
+            out.
     """
-    names = {name for _, name in shared}
-    taken = {name for name in ends if name.rpartition(b" (")[0] in names} if names else set()
-    seen: Counter[bytes] = Counter()
-    for case, name in shared:
+    wanted = {name for _, name in cases}
+    taken = {name for name in names if name.rpartition(" (")[0] in wanted} if wanted else set()
+    seen: Counter[str] = Counter()
+    numbers = {}
+    for case, name in cases:
         seen[name] += 1
-        while seen[name] > 1 and b"%s (%d)" % (name, seen[name]) in taken:
+        while seen[name] > 1 and f"{name} ({seen[name]})" in taken:
             seen[name] += 1
-        yield case, seen[name]
+        numbers[case] = seen[name]
+    return numbers

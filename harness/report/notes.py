@@ -14,9 +14,8 @@ from typing import Any
 
 from harness.errors import HostError
 from harness.report.journal import SUBTESTS
-from harness.report.namesakes import numbered
+from harness.report.namesakes import numbered, shared_name
 from harness.verdict.outcome import Outcome, Result
-from harness.verdict.text import one_line
 
 BATCH = 200
 """Notes that are written at a time."""
@@ -126,8 +125,7 @@ class Notes:
         subtests = int(r.extra.get(SUBTESTS, 0))
         if not 0 <= subtests <= MOST_SUBTESTS:
             raise ValueError(f"{SUBTESTS} is {subtests}")
-        # As reports show them: what differs only where they cut would be namesakes there.
-        name = _bytes(f"{one_line(r.classname)}\0{one_line(r.name)}")
+        name = _bytes(shared_name(r.classname, r.name))
         self._rows.append(
             (
                 *(self._number(r.kernel), _bytes(r.case), name, _bytes(r.classname)),
@@ -212,10 +210,9 @@ class Notes:
             " where kernel = ?1 group by name having count(*) > 1) order by name, case_"
         )
         number = self._numbers.get(kernel, -1)
-        rows: list[tuple[bytes, bytes]] = list(self._ask(query, number))
+        rows = [(_text(case), _text(name)) for case, name in self._ask(query, number)]
         query = "select name from result where kernel = ? and substr(name, -1) = x'29'"
-        ends = (name for (name,) in self._ask(query, number))
-        return {_text(case): number for case, number in numbered(rows, ends)}
+        return numbered(rows, (_text(name) for (name,) in self._ask(query, number)))
 
     # The plan
 

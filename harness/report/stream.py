@@ -259,9 +259,7 @@ class JournalIndex(Closing):
     def namesakes(self, kernel: str) -> dict[str, int]:
         """Cases of a kernel that share class name and name with others: their number, by node id.
 
-        The first has 1. They are counted in the order of their node ids, so that a case keeps its
-        number in whatever order cases ran. A number is left out where a case is called so: with
-        ``t (2)`` there, the second ``t`` has 3.
+        See :mod:`harness.report.namesakes`.
         """
         return self._rows.namesakes(kernel)
 

@@ -311,12 +311,13 @@ def _number_namesakes(db: sqlite3.Connection) -> None:
         f"select rowid, {name} from staged where (kernel, suite, classname, name) in ("
         " select kernel, suite, classname, name from staged group by 1, 2, 3, 4"
         " having count(*) > 1) order by kernel, suite, classname, name, key"
-    ).fetchall()
+    )
+    cases = [(row, name.decode()) for row, name in shared]
     ends = db.execute(f"select {name} from staged where substr(name, -1) = ')'")
-    names = numbered(shared, (name for (name,) in ends))
+    numbers = numbered(cases, (name.decode() for (name,) in ends))
     db.executemany(
         "update staged set name = name || ' (' || ? || ')' where rowid = ?",
-        [(number, row) for row, number in names if number > 1],
+        [(number, row) for row, number in numbers.items() if number > 1],
     )
 
 

@@ -24,7 +24,8 @@ from harness.report.difference import (
 from harness.report.journal import Journal
 from harness.report.junit import junit_text
 from harness.report.read import read_results
-from harness.verdict.outcome import Outcome, Result
+from harness.verdict.console import find_splats
+from harness.verdict.outcome import HOST, Outcome, Result
 
 P, F, S, E = Outcome.PASS, Outcome.FAIL, Outcome.SKIP, Outcome.ERROR
 C, T, XF = Outcome.CRASH, Outcome.TIMEOUT, Outcome.XFAIL
@@ -103,6 +104,15 @@ def test_a_splat_is_worse_beside_a_pass_and_beside_a_failure() -> None:
     assert compare([result(P, console=same)], [result(P, console=WARN)]).differences == ()
 
 
+def test_a_splat_that_was_expected_is_not_worse() -> None:
+    (splat,) = find_splats(WARN)
+    known = replace(splat, expected="known, see the list")
+    found = compare([result(P)], [result(P, console=WARN, splats=(known,))])
+    assert found.judgement is Judgement.NOT_WORSE
+    twice = result(P, console=WARN, splats=(known, splat))
+    assert compare([result(P)], [twice]).of(Change.NEW_SPLAT)
+
+
 def test_a_skip_for_another_reason_has_changed() -> None:
     found = compare([result(S)], [result(S, message="no memory")])
     assert [d.change for d in found.differences] == [Change.CHANGED_SKIP]
@@ -123,6 +133,44 @@ def test_one_kernel_each_is_matched_whatever_its_name() -> None:
     two = [result(P, kernel="a"), result(F, kernel="b")]
     assert compare(two, two).same == 1
     assert len(compare(two, two).of(Change.STILL_FAILING)) == 1
+
+
+def test_a_test_without_a_guest_is_no_second_kernel() -> None:
+    base = [result(F, kernel="debian-6.1"), result(P, "u", HOST), result(P, "t", HOST)]
+    head = [result(F, kernel="debian-6.12"), result(P, "u", HOST), result(P, "t", HOST)]
+    assert compare(base, head).same == 2
+    assert [d.change for d in compare(base, head).differences] == [Change.STILL_FAILING]
+    assert compare(head[1:], head[1:]).same == 2
+
+
+def namesake(folder: str, outcome: Outcome) -> Result:
+    return result(outcome, case=f"{folder}/x/t.c::t", classname="x.t")
+
+
+@pytest.mark.parametrize("written", ["journals", "JUnit files", "a journal and a JUnit file"])
+def test_namesakes_are_cases_of_their_own(written: str, tmp_path: Path) -> None:
+    # They may have run in any order.
+    before = [namesake("a", P), namesake("b", P)]
+    after = [namesake("b", P), namesake("a", F)]
+    sides = []
+    for n, results in enumerate((before, after)):
+        file = tmp_path / f"{n}.xml"
+        file.write_text(junit_text(Journal(results=results, ended=True)))
+        plain = written == "journals" or (n and written.startswith("a "))
+        sides.append(results if plain else read_results(file))
+    for base, head in (sides, sides[::-1]):
+        found = compare(base, head)
+        assert len(found.differences) == 1
+        assert found.same == 1
+    assert compare(*sides).of(Change.NEWLY_FAILING)
+
+
+def test_of_namesakes_one_that_ran_alone_is_matched_by_its_file() -> None:
+    found = compare([namesake("b", F)], [namesake("a", P), namesake("b", F)])
+    assert [(d.change, d.case) for d in found.differences] == [
+        (Change.STILL_FAILING, "b/x/t.c::t"),
+        (Change.ADDED, "a/x/t.c::t"),
+    ]
 
 
 def test_of_several_kernels_each_report_says_which(tmp_path: Path) -> None:
