@@ -15,7 +15,7 @@ from harness.cli_reports import report_options
 from harness.config import load_settings
 from harness.errors import ExitCode
 from harness.outputs import Failures
-from harness.report.facts import lacks
+from harness.report.facts import missing_of
 from harness.report.journal import NAME, JournalWriter
 from harness.report.stream import JournalIndex
 from harness.report.terminal import exit_code, print_summary
@@ -133,7 +133,7 @@ def report(
 
 def _report_code(index: JournalIndex) -> ExitCode:
     """Reports of all that there should be are a success, and of less are none."""
-    if not lacks(index):
+    if not missing_of(index):
         return ExitCode.OK
     failed = exit_code(index.total, hunting=_hunted(index)) is ExitCode.FAILED
     return ExitCode.FAILED if failed else ExitCode.INTERRUPTED

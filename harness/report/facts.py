@@ -35,6 +35,35 @@ class Facts:
         return f"{self.verdict}: {counts(self.found)}"
 
 
+@dataclass(frozen=True)
+class Missing:
+    """What keeps a run from being called complete; false when nothing does.
+
+    Attributes:
+        absent: planned cases without a result, or without one of their subtests'.
+        planned: how many were planned.
+        more: a sentence for each other thing.
+    """
+
+    absent: int
+    planned: int
+    more: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.absent or self.more)
+
+    def sentences(self) -> tuple[str, ...]:
+        """A sentence for each thing."""
+        words = f"{self.absent} of {self.planned} cases have no result"
+        return (words, *self.more) if self.absent else self.more
+
+    def in_brief(self) -> str:
+        """A few words behind a count of results; empty when nothing is missing."""
+        if self.absent:
+            return f"{self.absent} of {self.planned} have no result"
+        return next(iter(self.more), "")
+
+
 def facts_of(index: JournalIndex) -> Facts:
     """What a report says of the journal."""
     found = index.total
@@ -44,47 +73,47 @@ def facts_of(index: JournalIndex) -> Facts:
         if name not in kernels:
             first = next(index.results(name))
             kernels[name] = KernelInfo(name, "", "", "", first.accel)
-    missing = tuple(_missing(index))
-    return Facts(found, kernels, missing, _verdict(found, complete=not missing))
+    missing = missing_of(index)
+    return Facts(found, kernels, missing.sentences(), _verdict(found, complete=not missing))
 
 
-def lacks(index: JournalIndex) -> str:
-    """What keeps a run from being called complete, in a few words; empty when nothing does.
+def missing_of(index: JournalIndex) -> Missing:
+    """What should be in the journal and is not; every report goes by it.
 
-    A damaged line of a run that was taken up again, and has every result now, does not.
+    A damaged line is no lack where the run came to its end with a result of all that was planned,
+    as one that was taken up again does: see :func:`notes_of`.
     """
     absent = sum(1 for _ in index.unfinished())
-    if absent:
-        return f"{absent} of {index.planned} have no result"
-    if index.ended and index.planned is not None:
-        return ""
-    return next(iter(_missing(index)), "")
+    more = []
+    if index.run is None:
+        more.append("the journal does not say what run this was")
+    if index.damaged and not _has_all(index, absent):
+        more.append(_unreadable(index))
+    if not index.ended:
+        rest = ": cases that were planned may have no result here" if index.planned is None else ""
+        more.append(f"the run did not come to its end{rest}")
+    elif not absent and not len(index):
+        more.append("no case ran")
+    described = {k.name for k in index.kernels} | {HOST}
+    unknown = sorted(set(index.ran_on) - described)
+    more += [f"the journal does not describe the kernel {name}" for name in unknown]
+    return Missing(absent, index.planned or 0, tuple(more))
 
 
-def unreadable(index: JournalIndex) -> str:
-    """How much of the journal could not be read; empty when all could."""
-    if not index.damaged:
-        return ""
+def notes_of(index: JournalIndex) -> list[str]:
+    """What a reader should know beside what is missing."""
+    spare = index.damaged and _has_all(index, sum(1 for _ in index.unfinished()))
+    words = f"{_unreadable(index)}; every case has a result"
+    return [*index.notes, *([words] if spare else [])]
+
+
+def _has_all(index: JournalIndex, absent: int) -> bool:
+    return index.ended and index.planned is not None and not absent
+
+
+def _unreadable(index: JournalIndex) -> str:
     lines = "1 line" if index.damaged == 1 else f"{index.damaged} lines"
     return f"{lines} of the journal could not be read"
-
-
-def unknown_kernels(index: JournalIndex) -> list[str]:
-    """Kernels that results are of, and that the journal does not describe."""
-    return sorted(set(index.ran_on) - {k.name for k in index.kernels} - {HOST})
-
-
-def _missing(index: JournalIndex) -> list[str]:
-    said = []
-    if index.run is None:
-        said.append("the journal does not say what run it is of")
-    said += filter(None, [unreadable(index)])
-    if not index.ended:
-        said.append("the run did not come to its end: cases are missing")
-    elif not len(index):
-        said.append("no case ran")
-    said += [f"nothing is known of the kernel {name}" for name in unknown_kernels(index)]
-    return said
 
 
 def _verdict(found: Counter[Outcome], *, complete: bool) -> str:

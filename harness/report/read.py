@@ -7,8 +7,10 @@ from typing import NamedTuple
 from junitparser import Error, Failure, JUnitXml, JUnitXmlError, Skipped, TestCase, TestSuite
 
 from harness.errors import UsageError
-from harness.report.journal import NAME, Journal, read_journal
+from harness.report.facts import missing_of
+from harness.report.journal import NAME
 from harness.report.junit_read import not_run
+from harness.report.stream import JournalIndex
 from harness.verdict.outcome import Outcome, Result
 
 
@@ -36,8 +38,9 @@ def read_run(path: Path) -> Read:
     """
     missing = ""
     if (path / NAME).is_file():
-        journal = read_journal(path / NAME)
-        results, missing = journal.results, _missing(journal)
+        with JournalIndex.open(path / NAME) as index:
+            results = list(index.results())
+            missing = next(iter(missing_of(index).sentences()), "")
     elif path.is_file():
         results = _junit(path)
     elif path.is_dir():
@@ -54,14 +57,6 @@ def read_run(path: Path) -> Read:
 def read_results(path: Path) -> list[Result]:
     """The results of :func:`read_run`."""
     return read_run(path).results
-
-
-def _missing(journal: Journal) -> str:
-    absent = len(journal.missing())
-    if absent:
-        planned = len(journal.plan.cases) if journal.plan else 0
-        return f"{absent} of {planned} cases have no result"
-    return "" if journal.ended else "the run did not come to its end"
 
 
 def _junit(path: Path) -> list[Result]:

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.errors import ExitCode
-from harness.report.facts import lacks
+from harness.report.facts import missing_of
 from harness.report.notes import Mark
 from harness.report.stream import JournalIndex
 from harness.verdict.outcome import Outcome, Result
@@ -237,7 +237,7 @@ def _verdict(index: JournalIndex, elapsed_s: float | None, *, hunting: bool) -> 
         words += " (every case was skipped: nothing was tested)"
     style = "bold green" if code is ExitCode.OK else "bold red"
     name = {ExitCode.OK: "PASS", ExitCode.FAILED: "FAIL"}.get(code, "ERROR")
-    lacking = lacks(index)
+    lacking = missing_of(index).in_brief()
     if lacking and lacking != words:
         words += f", {lacking}"
     if lacking and code is ExitCode.OK:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A run of which something is missing: what the terminal calls it, and what `report` exits with."""
 
+import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from harness.cli_judge import compare_command
 from harness.cli_resume import report as command
 from harness.report.formats import FORMATS, ReportSettings
 from harness.report.journal import NAME, Journal, JournalWriter, Plan
+from harness.report.read import read_run
 from harness.verdict.outcome import Outcome
 from tests.report.example_run import KERNELS, result, run, write_run
 
@@ -87,6 +90,82 @@ def test_no_format_calls_it_a_pass(name: str) -> None:
     text = FORMATS[name].text(cut(), ReportSettings())
     assert "PASS:" not in text
     assert "did not come to its end" in text
+
+
+VERDICT = re.compile(r"\b(PASS|FAIL|INCOMPLETE)\b", re.I)
+
+
+def verdicts(folder: Path) -> dict[str, str]:
+    """What each report that has a verdict calls a run, the terminal among them."""
+    done = report(folder, "--format", "json,markdown,tap")
+    texts = {name: (folder / name).read_text() for name in ("summary.md", "results.tap")}
+    words = {
+        "terminal": next(line for line in done.output.splitlines() if "the cases took" in line),
+        "page": (folder / "report.html").read_text().split("<title>")[1],
+        "json": str(json.loads((folder / "results.json").read_text())["verdict"]),
+        "markdown": texts["summary.md"].split("kharness: ")[1],
+        "tap": texts["results.tap"].split("kharness: ")[1],
+    }
+    return {
+        name: found[1].upper() for name, text in words.items() if (found := VERDICT.search(text))
+    }
+
+
+def told_missing(folder: Path) -> set[str]:
+    """Reports of :func:`verdicts` that say that something is missing."""
+    tap = (folder / "results.tap").read_text()
+    data = json.loads((folder / "results.json").read_text())
+    assert data["complete"] is not bool(data["missing"])
+    said = {
+        "page": "This report is not whole" in (folder / "report.html").read_text(),
+        "json": not data["complete"],
+        "markdown": "**Incomplete:**" in (folder / "summary.md").read_text(),
+        "tap": "Bail out!" in tap,
+        "compare": bool(read_run(folder).missing),
+        "exit code": report(folder).exit_code != 0,
+    }
+    return {name for name, so in said.items() if so}
+
+
+ALL = {"page", "json", "markdown", "tap", "compare", "exit code"}
+
+
+def test_what_was_stopped_on_purpose_is_missing_everywhere(tmp_path: Path) -> None:
+    results = [replace(result(0, Outcome.PASS), outcome=Outcome.FAIL)]
+    stopped = Journal(run(start="/none"), KERNELS[:1], results, plan=Plan(tuple(KEYS[:3])))
+    folder = write_run(tmp_path / "run", replace(stopped, ended=True))
+    assert set(verdicts(folder).values()) == {"FAIL"}
+    assert told_missing(folder) == ALL
+    data = json.loads((folder / "results.json").read_text())
+    assert data["missing"] == ["2 of 3 cases have no result"]
+    assert "2 of 3 cases have no result" in (folder / "summary.md").read_text()
+
+
+def test_a_damaged_line_of_a_run_that_has_every_result_is_a_note_everywhere(
+    tmp_path: Path,
+) -> None:
+    folder = write_run(tmp_path / "run", replace(cut(), plan=Plan(tuple(KEYS[:8]))))
+    with (folder / NAME).open("a") as stream:
+        stream.write("half a li\n")
+    with JournalWriter(folder / NAME, durable=False) as writer:
+        writer.resume("", "")
+        writer.end(0)
+    found = verdicts(folder)
+    assert found == dict.fromkeys(found, "PASS")
+    assert len(found) == 5
+    assert told_missing(folder) == set()
+    assert "1 line of the journal could not be read" in (folder / "report.html").read_text()
+
+
+def test_a_plan_that_cannot_be_read_leaves_no_run_whole(tmp_path: Path) -> None:
+    whole = replace(cut(Outcome.FAIL), ended=True, plan=Plan(tuple(KEYS[:8])))
+    folder = write_run(tmp_path / "run", whole)
+    lines = (folder / NAME).read_text().splitlines()
+    damaged = [line for line in lines if '"plan"' not in line and '"fail"' not in line]
+    (folder / NAME).write_text("\n".join([*damaged, "?", "?", ""]))
+    assert set(verdicts(folder).values()) == {"INCOMPLETE"}
+    assert told_missing(folder) == ALL
+    assert "2 lines" in read_run(folder).missing
 
 
 # Comparing with one

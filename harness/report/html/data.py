@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from harness.report.facts import notes_of
 from harness.report.html.columns import Columns
 from harness.report.html.compact import safe_array, safe_columns, safe_object
 from harness.report.html.details import details
@@ -53,7 +54,7 @@ class PageData:
             "good": [int(o.good) for o in Outcome],
             "kernels": [_kernel(index, name) for name in kernels],
             "span_s": round(self._columns.span_s, 3),
-            "notes": [tidy(note) for note in index.notes],
+            "notes": [tidy(note) for note in notes_of(index)],
             "again": index.superseded,
         }
 

@@ -3,8 +3,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
-from harness.report.facts import unknown_kernels, unreadable
+from harness.report.facts import Missing, missing_of
 from harness.report.stream import JournalIndex
 from harness.verdict.outcome import Outcome
 
@@ -35,7 +36,7 @@ def headline(index: JournalIndex) -> Headline:
 
     A record that is not whole is never called a pass.
     """
-    missing = _missing(index)
+    missing = _sentences(index, missing_of(index))
     counts, total = index.total, len(index)
     bad = sum(counts[o] for o in BAD)
     if bad:
@@ -69,25 +70,11 @@ def _where(kernels: Sequence[str]) -> str:
     return kernels[0] if len(kernels) == 1 else f"{len(kernels)} kernels"
 
 
-def _missing(index: JournalIndex) -> tuple[str, ...]:
+def _sentences(index: JournalIndex, missing: Missing) -> tuple[str, ...]:
+    """What is missing, the first cases by name."""
     found = []
-    absent = 0
-    named = []
-    for case, kernel in index.unfinished():
-        absent += 1
-        if absent <= ABSENT:
-            named.append(f"{case} on {kernel}")
-    if absent:
-        more = f" and {absent - ABSENT} more" if absent > ABSENT else ""
-        found.append(f"{absent} planned and without a result: {', '.join(named)}{more}.")
-    if index.run is None:
-        found.append("The journal does not say what run this was.")
-    if not index.ended:
-        rest = "" if absent else ": cases that were planned may have no result here"
-        found.append(f"The run did not come to its end{rest}.")
-    if index.damaged:
-        found.append(f"{unreadable(index)}.")
-    found += [
-        f"The journal does not describe the kernel {name}." for name in unknown_kernels(index)
-    ]
-    return tuple(found)
+    if missing.absent:
+        named = [f"{case} on {kernel}" for case, kernel in islice(index.unfinished(), ABSENT)]
+        more = f" and {missing.absent - ABSENT} more" if missing.absent > ABSENT else ""
+        found.append(f"{missing.absent} planned and without a result: {', '.join(named)}{more}.")
+    return (*found, *(f"{words[:1].upper()}{words[1:]}." for words in missing.more))
