@@ -22,6 +22,7 @@ from harness.report.building import BuildDisplay
 from harness.report.compare import compare
 from harness.report.difference import FILES, Report, print_report, write_reports
 from harness.report.journal import NAME
+from harness.report.read import read_run
 from harness.series import SeriesOptions, judge_series
 
 CODES = "Exit codes: 0 nothing got worse, 1 something did, 3 could not judge, 4 wrong usage."
@@ -49,9 +50,6 @@ def compare_command(base: Path, head: Path, out: Path | None) -> None:
 
     Example: kharness compare .kharness/runs/20260101-120000-1 .kharness/runs/latest
     """
-    # junitparser brings lxml: 20 ms that no other command needs.
-    from harness.report.read import read_run  # noqa: PLC0415
-
     shown = screen()
     if out:
         outputs = [Output(f"--out {out}", out / name, name) for name in FILES]

@@ -13,6 +13,7 @@ from typing import BinaryIO
 from harness.errors import HostError
 from harness.report.junit import opening_tag
 from harness.report.junit_case import MARKS
+from harness.report.junit_outcome import seconds_of
 from harness.report.junit_read import (
     OWN_NAME,
     OWN_PROPERTY,
@@ -149,15 +150,6 @@ def _take_part(suite: _Suite, element: Lined, parts: sqlite3.Connection) -> None
     ET.indent(element, level=2)
     text = ET.tostring(element, encoding="unicode")
     parts.execute("insert into part values (?, ?, ?)", (suite.number, name, text.encode()))
-
-
-def seconds_of(text: str) -> float | None:
-    """A time as JUnit writes it, ``1,234.5`` too; None when it is none."""
-    try:
-        seconds = float(text.replace(",", ""))
-    except ValueError:
-        return None
-    return seconds if 0 <= seconds < float("inf") else None
 
 
 def _clean(element: ET.Element) -> None:

@@ -26,10 +26,6 @@ OWN_NAME = "kharness"
 OWN_PROPERTY = "kharness.version"
 """A testsuite with this property is kharness's own in whatever file it stands."""
 
-NOT_RUN = {"status": ("notrun", "disabled"), "result": ("suppressed", "skipped")}
-"""Attributes of a testcase that did not run and may have no ``skipped``: GoogleTest's disabled ones
-(googletest/src/gtest.cc, OutputXmlTestInfo), and CTest's."""
-
 
 class Lined(ET.Element):
     """An element that knows its line, from 1."""
@@ -75,12 +71,6 @@ def read_junit(path: Path) -> Iterator[Event]:
             yield from reader.feed(b"", last=True)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
-
-
-def not_run(case: ET.Element) -> str:
-    """What a testcase without a mark says of itself when it did not run; empty when it did."""
-    said = ((case.get(attribute) or "", words) for attribute, words in NOT_RUN.items())
-    return next((text for text, words in said if text.lower() in words), "")
 
 
 class _Reader:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.report.flavour import Flavour
 from harness.report.junit_case import MARKS
-from harness.report.junit_merge import seconds_of
+from harness.report.junit_outcome import seconds_of
 from harness.report.junit_read import Closed, Lined, Opened, Part, read_junit
 from harness.verdict.text import clean, one_line
 

@@ -1,17 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Reading results back: from a run folder's journal, or from a JUnit file of any tool."""
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
-
-from junitparser import Error, Failure, JUnitXml, JUnitXmlError, Skipped, TestCase, TestSuite
 
 from harness.errors import UsageError
 from harness.report.facts import missing_of
 from harness.report.journal import NAME
-from harness.report.junit_read import not_run
+from harness.report.junit_outcome import outcome_of, seconds_of
+from harness.report.junit_read import (
+    OWN_NAME,
+    OWN_PROPERTY,
+    Closed,
+    Lined,
+    Opened,
+    read_junit,
+)
+from harness.report.namesakes import numbered, shared_name
 from harness.report.stream import JournalIndex
-from harness.verdict.outcome import Outcome, Result
+from harness.verdict.outcome import Result
 
 
 class Read(NamedTuple):
@@ -60,41 +68,62 @@ def read_results(path: Path) -> list[Result]:
 
 
 def _junit(path: Path) -> list[Result]:
-    try:
-        xml = JUnitXml.fromfile(str(path))
-    except (OSError, SyntaxError, ValueError, JUnitXmlError) as error:
-        raise UsageError(f"{path} is no JUnit file: {error}") from error
-    suites = [xml] if isinstance(xml, TestSuite) else list(xml)
+    """The testcases of a JUnit file; a testsuite stands for the kernel.
+
+    Testcases of one name are numbered as kharness's own JUnit numbers them.
+    """
+    suites: list[_Suite] = []
+    results: dict[str, list[Result]] = {}
+    for event in read_junit(path):
+        if isinstance(event, Opened):
+            suites.append(_Suite.of(event.element, suites[-1] if suites else None))
+        elif isinstance(event, Closed):
+            suites.pop()
+        elif event.element.tag == "properties":
+            names = {one.get("name") for one in event.element.iter("property")}
+            suites[-1] = replace(suites[-1], ours=suites[-1].ours or OWN_PROPERTY in names)
+        elif event.element.tag == "testcase":
+            found = _result(event.element, suites[-1])
+            results.setdefault(found.kernel, []).append(found)
+    return [result for suite in results.values() for result in _numbered(suite)]
+
+
+@dataclass(frozen=True)
+class _Suite:
+    """A testsuite that is being read; ``ours`` when it is kharness's own."""
+
+    name: str
+    ours: bool
+
+    @classmethod
+    def of(cls, element: Lined, outer: "_Suite | None") -> "_Suite":
+        """The suite that begins; nested ones are called as ``kharness junit merge`` calls them."""
+        name = element.get("name", "")
+        if outer is None:
+            return cls(name if element.tag == "testsuite" else "", ours=name == OWN_NAME)
+        return cls(".".join(filter(None, (outer.name, name))), ours=outer.ours)
+
+
+def _numbered(results: list[Result]) -> list[Result]:
+    names = [shared_name(r.classname, r.name) for r in results]
+    numbers = numbered(list(enumerate(names)), names)
     return [
-        _result(case, suite.name or path.stem)
-        for suite in suites
-        for case in suite
-        if isinstance(case, TestCase)
+        r if number == 1 else replace(r, case=f"{r.case} ({number})", name=f"{r.name} ({number})")
+        for r, number in zip(results, numbers.values(), strict=True)
     ]
 
 
-def _result(case: TestCase, suite: str) -> Result:
-    outcome, message, detail = Outcome.PASS, "", ""
-    for entry in case.result:
-        message, detail = entry.message or "", entry.text or ""
-        if isinstance(entry, Failure):
-            named = entry.type if entry.type in set(Outcome) else Outcome.FAIL
-            outcome = Outcome(named)
-        elif isinstance(entry, Error):
-            outcome = Outcome.ERROR
-        elif isinstance(entry, Skipped):
-            outcome = Outcome.SKIP
-    if outcome is Outcome.PASS and (said := not_run(case._elem)):
-        outcome, message = Outcome.SKIP, said
-    classname, name = case.classname or "", case.name or ""
+def _result(case: Lined, suite: _Suite) -> Result:
+    outcome, message, detail = outcome_of(case, ours=suite.ours)
+    classname, name = case.get("classname", ""), case.get("name", "")
     return Result(
         case=f"{classname}::{name}" if classname else name,
         classname=classname,
         name=name,
-        kernel=suite,
+        kernel=suite.name,
         outcome=outcome,
         message=message,
         detail=detail,
-        duration_s=float(case.time or 0),
-        stdout=case.system_out or "",
+        duration_s=seconds_of(case.get("time", "")) or 0.0,
+        stdout=case.findtext("system-out", ""),
     )

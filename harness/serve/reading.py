@@ -15,15 +15,8 @@ from typing import Any, BinaryIO
 
 from harness.report.html.strings import tidy
 from harness.report.journal import SUBTESTS, check_format
-from harness.report.junit_read import (
-    OWN_NAME,
-    OWN_PROPERTY,
-    Closed,
-    Opened,
-    Part,
-    not_run,
-    read_junit,
-)
+from harness.report.junit_outcome import outcome_of
+from harness.report.junit_read import OWN_NAME, OWN_PROPERTY, Closed, Opened, Part, read_junit
 from harness.report.notes import MOST_SUBTESTS
 from harness.report.stream import UNREADABLE, iter_journal
 from harness.verdict.outcome import Outcome
@@ -306,7 +299,7 @@ def _take_properties(element: ET.Element, suite: _Suite, head: Head) -> _Suite:
 
 def _junit_row(case: ET.Element, suite: _Suite, number: int) -> Row:
     classname, name = line(case.get("classname")), line(case.get("name")) or UNNAMED
-    outcome, message, detail = _junit_outcome(case, ours=suite.ours)
+    outcome, message, detail = outcome_of(case, ours=suite.ours)
     return Row(
         kernel=suite.kernel,
         # Ordered as numbers are: of namesakes the first is the first.
@@ -320,25 +313,3 @@ def _junit_row(case: ET.Element, suite: _Suite, number: int) -> Row:
         message=line(message, MESSAGE_LIMIT),
         detail=block(detail),
     )
-
-
-def _junit_outcome(case: ET.Element, *, ours: bool) -> tuple[Outcome, str, str]:
-    for tag, plain in (
-        ("error", Outcome.ERROR),
-        ("failure", Outcome.FAIL),
-        ("skipped", Outcome.SKIP),
-        ("flakyFailure", Outcome.FLAKY),
-    ):
-        found = case.find(tag)
-        if found is None:
-            continue
-        outcome = plain
-        message, detail = found.get("message") or "", found.text or ""
-        if tag == "failure" and ours and found.get("type", "") in set(Outcome):
-            outcome = Outcome(found.get("type", ""))
-        if tag == "skipped" and ours and message.startswith("expected to fail"):
-            outcome = Outcome.XFAIL
-        return outcome, message or detail.lstrip()[:MESSAGE_LIMIT].partition("\n")[0], detail
-    if not ours and (said := not_run(case)):
-        return Outcome.SKIP, said, ""
-    return Outcome.PASS, "", ""

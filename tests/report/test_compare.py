@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from junitparser import JUnitXml
 from rich.console import Console
 
+from harness.cli_judge import compare_command
 from harness.errors import UsageError
 from harness.report.compare import Change, Difference, Judgement, compare, unstable
 from harness.report.difference import (
@@ -282,6 +284,47 @@ def test_junit_of_others_reads(tmp_path: Path) -> None:
     one, two = read_results(file)
     assert (one.outcome, one.duration_s, one.kernel) == (P, 1.5, "s")
     assert (two.outcome, two.message, two.detail) == (F, "m", "text")
+
+
+def test_junit_of_ours_has_every_outcome(tmp_path: Path) -> None:
+    results = [result(o, o.value) for o in Outcome]
+    file = tmp_path / "junit.xml"
+    file.write_text(junit_text(Journal(results=results, ended=True)))
+    assert [r.outcome for r in read_results(file)] == list(Outcome)
+
+
+@pytest.mark.parametrize("time", ["12 ms", "nan", "inf", "-1", ""])
+def test_a_time_that_is_none_is_no_difference(time: str, tmp_path: Path) -> None:
+    file = tmp_path / "other.xml"
+    file.write_text(f'<testsuite name="s"><testcase name="a" time="{time}"/></testsuite>')
+    good = tmp_path / "good.xml"
+    good.write_text('<testsuite name="s"><testcase name="a" time="0"/></testsuite>')
+    done = CliRunner().invoke(compare_command, [str(file), str(good)], catch_exceptions=False)
+    assert "NOT WORSE: 1 unchanged" in done.output
+    assert done.exit_code == 0
+
+
+def test_junit_of_others_that_nests_or_names_twice_loses_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "other.xml"
+    file.write_text(
+        '<testsuites><testsuite name="s"><testcase name="a"><failure/></testcase>'
+        '<testcase name="a"/><testsuite name="in"><testcase name="a" time="1,234.5">'
+        "<system-out>said</system-out></testcase></testsuite></testsuite></testsuites>"
+    )
+    found = [(r.kernel, r.name, r.outcome) for r in read_results(file)]
+    assert found == [("s", "a", F), ("s", "a (2)", P), ("s.in", "a", P)]
+    last = read_results(file)[-1]
+    assert (last.duration_s, last.stdout) == (1234.5, "said")
+    assert compare(read_results(file), read_results(file)).same == 2
+
+
+def test_junit_that_declares_entities_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "evil.xml"
+    file.write_text(
+        '<!DOCTYPE x [<!ENTITY e "e">]><testsuite name="s"><testcase name="&e;"/></testsuite>'
+    )
+    with pytest.raises(UsageError, match="document type"):
+        read_results(file)
 
 
 @pytest.mark.parametrize("text", ["", "<a", "<html></html>", '{"kind": "run"}'])
