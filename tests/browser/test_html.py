@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The page in a real browser: what a person sees and does, and that nothing of a guest acts."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.resources import files
@@ -590,6 +591,19 @@ def test_words_of_a_guest_do_nothing(browser: Browser, page: Write, words: str) 
         assert browser.complaints() == []
     finally:
         browser.cdp("Page.removeScriptToEvaluateOnNewDocument", **added)
+
+
+def test_where_a_policy_forbids_the_script_the_failures_can_be_read(
+    browser: Browser, page: Write
+) -> None:
+    path = page(journal())
+    text = path.read_text()
+    path.write_text(re.sub(r"script-src '[^']*'", "script-src 'none'", text))
+    browser.driver.get(path.as_uri())
+    browser.until(lambda: "crash: cases/pidfd/area" in browser.one("main").text)
+    assert "kharness run --kernel debian:6.12" in browser.one("main").text
+    browser.open(page(journal()))
+    assert "which did not run" not in browser.one("main").text
 
 
 def test_the_policy_stops_other_scripts(opened: Browser) -> None:

@@ -20,7 +20,7 @@ from harness.report.stream import JournalIndex
 from harness.report.terminal import print_summary
 
 GOLDEN = Path(__file__).parent / "data" / "golden"
-BODY = re.compile(r"<header.*?</noscript>", re.S)
+BODY = re.compile(r"<header.*?(?=\n<form)", re.S)
 DATA = re.compile(r'id="data">(.*?)</script>', re.S)
 
 

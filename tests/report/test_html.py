@@ -232,10 +232,10 @@ def test_the_verdict_in_a_sentence(outcomes: list[Outcome], sentence: str) -> No
 
 
 def test_without_scripts_the_failures_can_still_be_read() -> None:
-    noscript = html_text(journal()).split("<noscript>")[1].split("</noscript>")[0]
-    assert "crash: cases/pidfd/area" in noscript
-    assert "kharness run --kernel debian:6.12" in noscript
-    assert "pass_1" not in noscript
+    shown = html_text(journal()).split('<div id="unscripted">')[1].split("</div>")[0]
+    assert "crash: cases/pidfd/area" in shown
+    assert "kharness run --kernel debian:6.12" in shown
+    assert "pass_1" not in shown
 
 
 def test_a_storm_of_failures_stays_small_and_says_what_it_cut() -> None:
@@ -381,6 +381,22 @@ def test_only_runs_before_this_one_count_each_once() -> None:
     runs = [one(P, day) for day in (5, 3, 9, 7, 3)]
     found = earlier(run(7), read_history(runs))
     assert [each.run.id for each in found] == ["run-3", "run-5"]
+
+
+def test_runs_come_in_the_order_of_time_whatever_their_offsets() -> None:
+    starts = {
+        "first": "2026-01-20T10:00:00+09:00",
+        "second": "2026-01-20T02:00:00+00:00",
+        "later": "2026-01-20T01:30:00-05:00",
+        "unknown": "some day",
+    }
+    runs = [
+        Journal(run(id=name, started=started), KERNELS[:1], [result(1, P)], ended=True)
+        for name, started in starts.items()
+    ]
+    found = earlier(run(started="2026-01-20T03:00:00+00:00"), read_history(runs[::-1]))
+    assert [each.run.id for each in found] == ["first", "second"]
+    assert earlier(run(started="some day"), read_history(runs)) == []
 
 
 def test_a_case_that_was_not_there_before_is_a_gap() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import UsageError
+from harness.report.html.columns import instant
 from harness.report.html.strings import whole
 from harness.report.journal import Journal, RunInfo
 from harness.report.stream import JournalIndex, iter_results, run_of
@@ -109,11 +110,15 @@ def read_history(items: Sequence[Journal | Path]) -> list[EarlierRun]:
 
 
 def earlier(run: RunInfo | None, history: Sequence[EarlierRun]) -> list[EarlierRun]:
-    """The runs that started before one, oldest first, at most :data:`LIMIT`, each once."""
-    if run is None:
+    """The runs that started before one, oldest first, at most :data:`LIMIT`, each once.
+
+    A run that does not say when it started is before none, and has none before it.
+    """
+    now = instant(run.started) if run else None
+    if run is None or now is None:
         return []
-    runs = {(one.run.started, one.run.id): one for one in history}
-    return [runs[key] for key in sorted(runs) if key < (run.started, run.id)][-LIMIT:]
+    runs = {(begin, one.run.id): one for one in history if (begin := instant(one.run.started))}
+    return [runs[key] for key in sorted(runs) if key < (now, run.id)][-LIMIT:]
 
 
 def pasts(index: JournalIndex, before: Sequence[EarlierRun]) -> Iterator[Past]:

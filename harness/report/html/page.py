@@ -230,7 +230,11 @@ def _missing(missing: Sequence[str]) -> str:
 
 
 def _without_script(index: JournalIndex) -> str:
-    """What a reader sees where scripts may not run: the failures, a line each."""
+    """What a reader sees where scripts may not run: the failures, a line each.
+
+    The page's script removes it. ``noscript`` would not do: a browser that runs scripts does not
+    show it where a policy of the server forbids this one.
+    """
     items = [
         _element(
             "li",
@@ -243,4 +247,4 @@ def _without_script(index: JournalIndex) -> str:
     if bad > WITHOUT_SCRIPT:
         items.append(_element("li", f"{bad - WITHOUT_SCRIPT} more"))
     note = "Matrix, timeline, search and consoles need this page's own script, which did not run."
-    return _text(_element("div", _element("p", note), _element("ul", *items)))
+    return _text(_element("div", _element("p", note), _element("ul", *items), id="unscripted"))

@@ -113,6 +113,7 @@ function setUpTheme() {
 }
 
 function start() {
+  byId("unscripted").remove();
   const about = document.querySelector(".about");
   if (about && innerWidth < 620) about.open = false;
   setUpTheme();
