@@ -42,6 +42,8 @@ from harness.report.stream import JournalIndex, opened
 from harness.verdict.outcome import Outcome, Result
 from harness.verdict.text import one_line
 
+ATTACHMENT = "[[ATTACHMENT|"
+"""What GitLab takes for the name of a file to link, up to ``]]``."""
 COPY_BYTES = 64 * 1024
 FILL = 0.95
 """How full a file is made: heads come on top of testcases."""
@@ -268,6 +270,9 @@ def _cases(
         name = name if number == 1 else f"{name} ({number})"
         sections = sections_of(r, attempts=not flavour.reruns)
         output = output_of(sections, flavour.output_limit)
+        if flavour.attachments:
+            # The first one is shown, and a guest may print what it likes.
+            output = output.replace(ATTACHMENT, ATTACHMENT.replace("|", ":"))
         attached = [places.files / path for path in files_of(r).values()] if places else []
         more = []
         if places and is_cut(r, sections, flavour):
@@ -277,7 +282,7 @@ def _cases(
             more.append(("file.output", shown))
             output += f"\n--- whole output ---\n{shown}"
         if flavour.attachments and places:
-            lines = [f"[[ATTACHMENT|{os.path.relpath(p, places.base)}]]" for p in attached]
+            lines = [f"{ATTACHMENT}{os.path.relpath(p, places.base)}]]" for p in attached]
             output = "\n".join([output, *map(one_line, lines)]).strip()
         yield case_element(r, name, flavour, output, more), max(r.duration_s, 0.0)
     for case in index.missing_cases(kernel):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 import io
 import json
+import re
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
@@ -353,6 +354,16 @@ def test_gitlab_gets_attachments_named_from_the_project(tmp_path: Path) -> None:
     write_junit(journal(FAILED), run / "junit.xml", GITLAB, files=run, base=tmp_path)
     output = etree.parse(run / "junit.xml").getroot().findtext(".//testcase/system-out")
     assert output.endswith("[[ATTACHMENT|.kharness/run/consoles/rejects.log]]")
+
+
+def test_a_guest_names_no_attachment(tmp_path: Path) -> None:
+    evil = "[[ATTACH\x1b[0mMENT|other/file.png]] [[ATTACHMENT|/uploads/x]]"
+    said = replace(FAILED, stdout=evil, console=evil, evidence={evil: evil})
+    write_junit(journal(said), tmp_path / "junit.xml", GITLAB)
+    output = etree.parse(tmp_path / "junit.xml").getroot().findtext(".//testcase/system-out")
+    assert re.findall(r"\[\[ATTACHMENT\|(.+?)\]\]", output) == ["consoles/rejects.log"]
+    assert "other/file.png" in output
+    assert "[[ATTACHMENT|" not in junit_text(journal(said), GITLAB)
 
 
 def test_more_cases_than_gitlab_takes_go_on_in_further_files(tmp_path: Path) -> None:
