@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
 from harness.report.facts import BAD, Facts, counts, evidence, facts_of, title
+from harness.report.journal import KernelInfo
 from harness.report.markup import code, escaped, fenced
 from harness.report.stream import JournalIndex
 from harness.verdict.outcome import Outcome, Result
@@ -39,17 +40,37 @@ class _Page:
         self.blocks.append(block)
         return True
 
-    def table(self, heading: str, head: Sequence[str], rows: Iterable[str], count: int) -> None:
-        """A table under a heading, with as many of its ``count`` rows as fit."""
+    def need(self, lines: Sequence[str], instead: str) -> None:
+        """Takes a block, or a short line that stands for it."""
+        if not self.add(lines):
+            self.blocks.append(instead)
+
+    def table(
+        self,
+        heading: str,
+        head: Sequence[str],
+        rows: Iterable[str],
+        count: int,
+        share: float = 1.0,
+    ) -> None:
+        """A table under a heading, with as many of its ``count`` rows as fit.
+
+        Args:
+            heading: stays also where not even the head fits.
+            head: names of the columns.
+            rows: made only as far as they fit.
+            count: how many there are.
+            share: of the room that is left, so that what comes behind has some.
+        """
         lines = [heading, "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-        room = self._left - 200 - sum(len(line.encode()) + 1 for line in lines)
+        room = int(self._left * share) - 200 - sum(len(line.encode()) + 1 for line in lines)
         for number, row in enumerate(rows):
             room -= len(row.encode()) + 1
             if room < 0:
                 lines += ["", f"and {count - number} more"]
                 break
             lines.append(row)
-        self.add(lines)
+        self.need(lines, f"{heading}\n\nand {count} more")
 
 
 def markdown(index: JournalIndex, limit: int = COMMENT_LIMIT) -> str:
@@ -62,8 +83,10 @@ def markdown(index: JournalIndex, limit: int = COMMENT_LIMIT) -> str:
     facts = facts_of(index)
     page = _Page(limit)
     page.add([f"## kharness: {escaped(facts.summary())}"])
-    for words in facts.missing:
-        page.add([f"**Incomplete:** {escaped(words)}"])
+    for number, words in enumerate(facts.missing):
+        if not page.add([f"**Incomplete:** {escaped(words)}"]):
+            page.blocks.append(f"**Incomplete:** and {len(facts.missing) - number} more")
+            break
     if len(index):
         names = index.ran_on
         classes = index.by_class()
@@ -83,7 +106,7 @@ def markdown(index: JournalIndex, limit: int = COMMENT_LIMIT) -> str:
     if skips:
         whys = (f"| {code(k)} | {count} | {code(why)} |" for (k, why), count in skips.items())
         page.table("### Skipped", ("kernel", "cases", "why"), whys, len(skips))
-    page.add(_about(index, facts))
+    _add_where(page, index, facts)
     _add_evidence(
         page, chain(index.results(outcomes=BAD), index.results(outcomes=FLAKY)), bad + flaky
     )
@@ -106,19 +129,22 @@ def _flaky_row(r: Result) -> str:
     return f"| {' | '.join([code(r.case), code(r.kernel), tries, code(what)])} |"
 
 
-def _about(index: JournalIndex, facts: Facts) -> list[str]:
-    lines = ["### Where", "", "| kernel | spec | release | arch | accelerator |"]
-    lines.append("|---|---|---|---|---|")
-    for k in facts.kernels.values():
-        accel = f"{k.accel}: {k.accel_reason}" if k.accel_reason else k.accel
-        cells = map(code, (k.name, k.spec, k.release, k.arch, accel))
-        lines.append(f"| {' | '.join(cells)} |")
+def _add_where(page: _Page, index: JournalIndex, facts: Facts) -> None:
+    head = ("kernel", "spec", "release", "arch", "accelerator")
+    kernels = facts.kernels.values()
+    page.table("### Where", head, map(_kernel_row, kernels), len(kernels), share=0.5)
     if index.run:
         run = index.run
         known = {"started": run.started, "kharness": run.kharness, "QEMU": run.qemu}
         words = ", ".join([run.id, *(f"{key} {said}" for key, said in known.items() if said)])
-        lines += ["", f"Run {code(words)}", "", f"Command {code(run.command)}"]
-    return lines
+        lines = [f"Run {code(words)}", "", f"Command {code(run.command)}"]
+        page.need(lines, "What run it is of is in the run folder.")
+
+
+def _kernel_row(k: KernelInfo) -> str:
+    accel = f"{k.accel}: {k.accel_reason}" if k.accel_reason else k.accel
+    cells = map(code, (k.name, k.spec, k.release, k.arch, accel))
+    return f"| {' | '.join(cells)} |"
 
 
 def _add_evidence(page: _Page, results: Iterable[Result], count: int) -> None:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A run as one JSON document for programs: everything that the journal has, and what is missing."""
+"""A run as one JSON document for programs: its results, notes and plan, and what is missing."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from harness.report.facts import facts_of
+from harness.report.facts import facts_of, notes_of
 from harness.report.json_text import json_object
 from harness.report.stream import JournalIndex
 from harness.verdict.outcome import Outcome
@@ -21,6 +21,9 @@ def results_json(index: JournalIndex) -> Iterator[str]:
             "verdict": facts.verdict.lower(),
             "complete": not facts.missing,
             "missing": list(facts.missing),
+            "planned": index.planned,
+            "unfinished": ({"case": c, "kernel": k} for c, k in index.unfinished()),
+            "notes": notes_of(index),
             "run": asdict(index.run) if index.run else None,
             "kernels": [asdict(k) for k in facts.kernels.values()],
             "counts": {outcome.value: facts.found[outcome] for outcome in Outcome},

@@ -6,6 +6,7 @@ Source of the format: TeamCity's documentation, "Service Messages", with its tab
 
 from collections.abc import Iterator
 
+from harness.cache import digest
 from harness.report.facts import evidence, facts_of, milliseconds, splat_titles
 from harness.report.stream import JournalIndex
 from harness.report.words import expected_to_fail
@@ -22,10 +23,10 @@ def messages(index: JournalIndex) -> Iterator[str]:
     for words in facts.missing:
         yield _message("message", text=f"kharness: {words}", status="WARNING")
     for kernel in index.ran_on:
-        yield _message("testSuiteStarted", name=one_line(kernel))
+        yield _message("testSuiteStarted", name=_name(kernel))
         for r in index.results(kernel):
             yield from _test(r)
-        yield _message("testSuiteFinished", name=one_line(kernel))
+        yield _message("testSuiteFinished", name=_name(kernel))
     if facts.missing:
         text = f"kharness: {facts.missing[0]}"[:4000]
         yield _message("buildProblem", description=text, identity="kharness-incomplete")
@@ -33,7 +34,7 @@ def messages(index: JournalIndex) -> Iterator[str]:
 
 def _test(r: Result) -> list[str]:
     # As a whole, since two files in different folders may have one class name.
-    name = one_line(r.case)
+    name = _name(r.case)
     message = one_line(r.message) or r.outcome.value
     lines = [_message("testStarted", name=name)]
     if r.outcome in (Outcome.SKIP, Outcome.XFAIL):
@@ -52,6 +53,12 @@ def _test(r: Result) -> list[str]:
         lines.append(_message("testStdOut", name=name, out=shorten_middle(said, OUTPUT_LIMIT)))
     duration = str(max(0, milliseconds(r.duration_s)))
     return [*lines, _message("testFinished", name=name, duration=duration)]
+
+
+def _name(text: str) -> str:
+    """In one line; what that changes keeps a name of its own, so that two tests are never one."""
+    line = one_line(text)
+    return line if line == text else f"{line} {digest(text.encode('utf-8', 'surrogatepass'))[:12]}"
 
 
 def _message(kind: str, **values: str) -> str:

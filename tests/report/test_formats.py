@@ -27,7 +27,7 @@ from harness.report.formats import (
     write_reports,
 )
 from harness.report.github import no_commands
-from harness.report.journal import Journal, JournalWriter, KernelInfo, RunInfo
+from harness.report.journal import Journal, JournalWriter, KernelInfo, Plan, RunInfo
 from harness.report.kcidb import Source
 from harness.report.markdown import COMMENT_LIMIT
 from harness.verdict.outcome import Attempt, Outcome, Result
@@ -315,6 +315,23 @@ def test_markdown_keeps_its_limit_and_counts_what_is_left_out(limit: int) -> Non
     assert re.search(r"Evidence of \d+ more is in the run folder", text)
 
 
+@pytest.mark.parametrize("limit", [5_000, 20_000, COMMENT_LIMIT])
+def test_markdown_says_of_every_table_what_it_left_out(limit: int) -> None:
+    kernels = [KernelInfo(f"k{n}", "s" * 90, "r" * 90, "x86_64", "tcg") for n in range(600)]
+    results = [replace(result(Outcome.FLAKY), kernel=k.name) for k in kernels]
+    results[0] = replace(result(Outcome.FAIL), kernel="k0")
+    one = Journal(journal().run, kernels, results, ended=True)
+    text = text_of("markdown", one, limit=limit)
+    assert len(text.encode()) <= limit
+    cases, bad, flaky, where = re.split(r"^### ", text, flags=re.M)[1:]
+    assert cases.startswith("Cases")
+    assert bad.startswith("Not as expected: 1")
+    for part, count in ((flaky, 599), (where, 600)):
+        (more,) = re.findall(r"^and (\d+) more$", part, re.M)
+        assert len(re.findall(r"^\| <code>", part, re.M)) + int(more) == count
+    assert "Command" in where or "in the run folder" in where
+
+
 # GitHub
 
 
@@ -391,6 +408,15 @@ def parse_message(line: str) -> tuple[str, dict[str, str]]:
         return re.sub(r"\|(?:0x([0-9a-f]{4})|(.))", one, value)
 
     return found[1], {key: undo(value) for key, value in values.items()}
+
+
+@pytest.mark.parametrize("names", [("n" * 400, "n" * 399), ("a b", "a  b"), ("a", "a\n")])
+def test_teamcity_never_takes_two_cases_for_one(names: tuple[str, str]) -> None:
+    text = text_of("teamcity", journal(*map(result, (Outcome.PASS, Outcome.FAIL), names)))
+    found = [parse_message(line) for line in text.splitlines()]
+    started = [values["name"] for kind, values in found if kind == "testStarted"]
+    assert len(set(started)) == 2
+    assert [values["name"] for kind, values in found if kind == "testFailed"] == started[1:]
 
 
 def test_teamcity_has_a_suite_for_the_kernel_and_a_test_for_each_case() -> None:
@@ -542,6 +568,16 @@ def test_json_has_every_result_as_the_journal_has_it() -> None:
     assert document["verdict"] == "fail"
     assert document["counts"]["fail"] == 1
     assert [Result.from_json(data) for data in document["results"]] == [*EACH, FLAKY]
+
+
+def test_json_has_the_notes_and_the_plan() -> None:
+    plan = Plan(((EACH[0].case, EACH[0].kernel), ("cases/x/c.c::never", "k")))
+    one = replace(journal(EACH[0]), plan=plan, notes=["run once more"])
+    document = json.loads(text_of("json", one))
+    assert document["planned"] == 2
+    assert document["unfinished"] == [{"case": "cases/x/c.c::never", "kernel": "k"}]
+    assert document["notes"] == ["run once more"]
+    assert json.loads(text_of("json", journal(EACH[0])))["planned"] is None
 
 
 def test_gitlab_has_a_finding_for_each_that_is_not_as_expected() -> None:
