@@ -57,8 +57,10 @@ class KernelGuests:
         consoles: where consoles are stored.
         note: takes a line that the user should see once.
         files: further files of the guest: suites of others, and what they need, busybox included.
+        admission: of all guests of the run; one of its own where there is no other.
 
     Attributes:
+        admission: by memory.
         broken: what is wrong with the kernel; None as long as nothing is known to be.
         came_up: it has booted in this run: a boot that fails afterwards does not give it up.
         can_fork: this QEMU can; nobody knows better until the first template is made.
@@ -73,6 +75,7 @@ class KernelGuests:
         consoles: ConsoleFiles,
         note: Callable[[str], None],
         files: Mapping[str, File] | None = None,
+        admission: Admission | None = None,
     ) -> None:
         self.kernel = kernel
         shape = settings.shape
@@ -87,7 +90,8 @@ class KernelGuests:
         self._prepared: AccelChoice | None = None
         self._initramfs: Path | None = None
         self._preparing = asyncio.Lock()
-        self._admission = Admission()
+        self.admission = admission or Admission()
+        self.admission.when_short(self._give_up_spares)
         self._pools: dict[Shape, Pool] = {}
         self._template_locks: dict[Shape, asyncio.Lock] = {}
         self._held = ExitStack()
@@ -146,14 +150,21 @@ class KernelGuests:
 
     # Booting
 
-    async def boot(self, shape: Shape, console: Console) -> tuple[Guest, Ticket]:
+    async def boot(
+        self, shape: Shape, console: Console, *, kept: bool = False
+    ) -> tuple[Guest, Ticket]:
         """A guest that boots; both are the caller's to close and release.
+
+        Args:
+            shape: of the guest.
+            console: takes what the kernel prints.
+            kept: see :meth:`harness.vm.admission.Admission.admit`.
 
         Raises:
             KharnessError: it does not come up.
         """
         assert self._prepared is not None
-        ticket = await self._admission.admit(shape.memory_mib, self._waits)
+        ticket = await self.admission.admit(shape.memory_mib, self._waits, kept=kept)
         launch = self._launch(shape, self._prepared.accel)
         qemu, limits = self._settings.qemu.path, self._settings.limits
         try:
@@ -218,8 +229,12 @@ class KernelGuests:
             pool.prepare()
         return fork
 
-    async def pool(self, shape: Shape) -> Pool | None:
+    async def pool(self, shape: Shape, *, kept: bool = False) -> Pool | None:
         """Forks for ``shape``, from a template that is made now if there is none.
+
+        Args:
+            shape: of the guests.
+            kept: see :meth:`harness.vm.admission.Admission.admit`.
 
         Returns:
             None when this QEMU cannot fork.
@@ -228,21 +243,35 @@ class KernelGuests:
             KharnessError: the template cannot be made; what that says of the kernel is in
                 ``broken``.
         """
-        lock = self._template_locks.setdefault(shape, asyncio.Lock())
-        async with lock:
-            if not self.can_fork:
-                return None
-            if self.broken:
-                raise type(self.broken)(self.broken.what, detail="(as for the case before)")
-            if shape not in self._pools:
-                template = await self._made_template(shape)
-                if template is None:
-                    return None
-                self._pools[shape] = Pool(
-                    *(template, self._admission, self._waits),
-                    note=lambda words: self._note(f"{self.kernel.name}: {words}"),
-                )
-            return self._pools[shape]
+        if self._is_settled(shape):
+            return self._pools.get(shape) if self.can_fork else None
+        # Memory first: who waits for it has no lock that others wait for.
+        ticket = await self.admission.admit(shape.memory_mib, self._waits, kept=kept)
+        try:
+            async with self._template_locks.setdefault(shape, asyncio.Lock()):
+                if not self._is_settled(shape):
+                    await self._make_pool(shape)
+                return self._pools.get(shape) if self.can_fork else None
+        finally:
+            ticket.release()
+
+    def _is_settled(self, shape: Shape) -> bool:
+        """Whether there are forks for ``shape``, or will never be any."""
+        if self.can_fork and self.broken:
+            raise type(self.broken)(self.broken.what, detail="(as for the case before)")
+        return not self.can_fork or shape in self._pools
+
+    async def _make_pool(self, shape: Shape) -> None:
+        template = await self._made_template(shape)
+        if template is not None:
+            self._pools[shape] = Pool(
+                *(template, self.admission, self._waits),
+                note=lambda words: self._note(f"{self.kernel.name}: {words}"),
+            )
+
+    async def _give_up_spares(self) -> bool:
+        """Drops forks that were made ahead; tells whether there were any."""
+        return any([await pool.close() for pool in list(self._pools.values())])
 
     async def drop_pool(self, shape: Shape) -> None:
         """Forgets a template, so that it is checked, and made anew if it is damaged."""
@@ -254,7 +283,6 @@ class KernelGuests:
         assert self._prepared is not None
         launch = self._launch(shape, self._prepared.accel)
         self._hold(template_key(self._settings.qemu, launch))
-        ticket = await self._admission.admit(shape.memory_mib, self._waits)
         try:
             template = await self._template(launch, self._consoles.path(boot_name(shape)))
         except CannotFork as error:
@@ -265,8 +293,6 @@ class KernelGuests:
             if self._is_final(error):
                 self.broken = error
             raise
-        finally:
-            ticket.release()
         self._losses = 0
         self._tell_of_boot(template.folder / BOOT_LOG)
         return template
@@ -344,14 +370,14 @@ class KernelGuests:
         boot = boot or self._settings.isolation is Isolation.BOOT
         if doubt:
             await self.drop_pool(shape)
-        pool = None if boot else await self.pool(shape)
+        pool = None if boot else await self.pool(shape, kept=True)
         path = self._consoles.path(name)
         if pool is None:
             console = Console(path)
             capture = console.begin()
-            guest, ticket = await self.boot(shape, console)
+            guest, ticket = await self.boot(shape, console, kept=True)
             return Fork(guest, capture, ticket)
-        fork = await pool.take()
+        fork = await pool.take(kept=True)
         if path:
             fork.guest.machine.console.store_in(path, fork.capture)
         try:

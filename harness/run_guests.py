@@ -13,6 +13,7 @@ from harness.options import RunOptions
 from harness.run_inputs import RunInputs
 from harness.runner import KernelRunner
 from harness.runner_settings import Isolation, RunnerSettings
+from harness.vm.admission import Admission
 from harness.vm.dump import DumpPolicy
 from harness.vm.guest import BootLimits
 from harness.vm.loop import VmLoop
@@ -51,6 +52,7 @@ class RunGuests:
         self._jobs = jobs
         self._note = note
         self._loop: VmLoop | None = None
+        self._admission: Admission | None = None
         self._runners: dict[str, KernelRunner] = {}
 
     def loop(self) -> VmLoop:
@@ -63,8 +65,11 @@ class RunGuests:
         """The runner of a kernel that was resolved."""
         if name not in self._runners:
             kernel, inputs = self._inputs.by_name[name], self._inputs
+            self._admission = self._admission or Admission()
             self._runners[name] = KernelRunner(
-                kernel, inputs.programs, self._settings_for(kernel), self._note, inputs.files
+                *(kernel, inputs.programs, self._settings_for(kernel), self._note),
+                files=inputs.files,
+                admission=self._admission,
             )
         return self._runners[name]
 

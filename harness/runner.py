@@ -20,10 +20,11 @@ from harness.kernel_guests import KernelGuests, boot_name
 from harness.kernels.kernel import Kernel
 from harness.lost import with_evidence
 from harness.runner_settings import Isolation, RunnerSettings
-from harness.shared_guests import SharedGuests
+from harness.shared_guests import SharedGuest, SharedGuests
 from harness.suites.guest import reproducing, reproducing_environment
 from harness.suites.kunit import kunit_result
 from harness.verdict.outcome import Outcome, Result
+from harness.vm.admission import Admission
 from harness.vm.console import Capture, Console
 from harness.vm.guest import Guest
 from harness.vm.initramfs import File
@@ -49,6 +50,7 @@ class KernelRunner:
         settings: how cases are run.
         note: takes a line that the user should see once.
         files: further files of the guest: suites of others, and what they need, busybox included.
+        admission: see :class:`harness.kernel_guests.KernelGuests`.
     """
 
     def __init__(
@@ -57,12 +59,18 @@ class KernelRunner:
         programs: Mapping[str, Path],
         settings: RunnerSettings,
         note: Callable[[str], None],
+        *,
         files: Mapping[str, File] | None = None,
+        admission: Admission | None = None,
     ) -> None:
         self.kernel = kernel
         self.consoles = ConsoleFiles(settings.consoles, kernel.name)
         self.guests = KernelGuests(
-            *(kernel, programs, settings), consoles=self.consoles, note=note, files=files
+            *(kernel, programs, settings),
+            consoles=self.consoles,
+            note=note,
+            files=files,
+            admission=admission,
         )
         self._settings = settings
         self._decoder = Decoder(kernel.vmlinux)
@@ -157,8 +165,8 @@ class KernelRunner:
             return await self._booted(case, base)
         shape, isolation = self._shape(case), self._isolation_of(case)
         if isolation is Isolation.SHARED:
-            async with self._shared.turn:
-                return await self._shared_run(case, base)
+            async with self._shared.turn(shape) as shared:
+                return await self._shared_run(shared, case, base)
         path = self.consoles.path(_file_name(case, number))
         if isolation is Isolation.FORK:
             ahead = self._settings.ahead and bool(self.queued)
@@ -185,13 +193,11 @@ class KernelRunner:
         result = with_evidence(self._judged(case, base, trial, machine.console), trial, machine)
         return await self._decoded(result)
 
-    async def _shared_run(self, case: Case, base: Result) -> Result:
-        shape = self._shape(case)
-        shared = await self._shared.take(shape)
+    async def _shared_run(self, shared: SharedGuest, case: Case, base: Result) -> Result:
         machine = shared.guest.machine
         trial = await self._attempt(shared.guest, case, machine.console.begin(), None)
         if not trial.usable:
-            await self._shared.drop(shape)
+            await self._shared.drop(self._shape(case))
         result = with_evidence(self._judged(case, base, trial, machine.console), trial, machine)
         result = await self._decoded(result)
         if not result.outcome.good and shared.before:

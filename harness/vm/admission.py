@@ -9,7 +9,7 @@ not yet taken is kept free of others. A ticket of a process that died is not loc
 import asyncio
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from harness.cache import cache_root, private_folder
@@ -37,6 +37,11 @@ class Ticket:
         """Tells which process the guest is, so that what it has taken is not counted twice."""
         os.pwrite(self._fd, f"{self._need_mib} {pid}\n".encode(), 0)
 
+    @property
+    def released(self) -> bool:
+        """It was given back."""
+        return self._fd < 0
+
     def release(self) -> None:
         """The guest is gone."""
         if self._fd >= 0:
@@ -46,7 +51,7 @@ class Ticket:
 
 
 class Admission:
-    """Hands out tickets.
+    """Hands out tickets; one for all guests of a process, so that who waits is given what is idle.
 
     Args:
         folder: shared by all processes; by default one in the cache.
@@ -65,35 +70,75 @@ class Admission:
         self._reserve_mib = reserve_mib
         self._count = 0
         self._turn: asyncio.Lock | None = None
+        self._waiting = 0
+        self._kept: set[Ticket] = set()
+        self._idle: list[Callable[[], Awaitable[bool]]] = []
 
-    async def admit(self, memory_mib: int, waits: Callable[[str], None]) -> Ticket:
+    def when_short(self, give_up: Callable[[], Awaitable[bool]]) -> None:
+        """Has guests dropped that nobody uses, whenever somebody is to wait for memory.
+
+        Args:
+            give_up: drops them, and tells whether there were any.
+        """
+        self._idle.append(give_up)
+
+    async def admit(
+        self, memory_mib: int, waits: Callable[[str], None], *, kept: bool = False
+    ) -> Ticket:
         """A ticket for a guest with so much memory; waits until it fits.
 
         Args:
             memory_mib: the guest's memory.
-            waits: told once when there is something to wait for.
+            waits: told when there is something to wait for.
+            kept: who asks is a Python test: while it waits, it gives back nothing of what it has.
 
         Raises:
-            HostError: it does not fit although no other guest runs.
+            HostError: it does not fit, and there is no other guest that will end.
         """
         if self._turn is None:
             self._turn = asyncio.Lock()
+        if kept and self._kept_now():
+            # Not behind somebody who may wait for what it has.
+            return await self._admitted(memory_mib, waits, kept=True)
         async with self._turn:
+            return await self._admitted(memory_mib, waits, kept=kept)
+
+    async def _admitted(
+        self, memory_mib: int, waits: Callable[[str], None], *, kept: bool
+    ) -> Ticket:
+        self._waiting += 1
+        try:
             while True:
                 ticket, others, free = self._try(memory_mib + OVERHEAD_MIB)
+                if not ticket and any([await give_up() for give_up in self._idle]):
+                    continue
                 if ticket:
+                    if kept:
+                        self.keep(ticket)
                     return ticket
-                if not others:
+                if others == (self._kept_now() if kept else 0):
+                    beside = f", beside the {others} that the test has" if others else ""
                     raise HostError(
-                        f"no memory for a guest of {memory_mib} MiB: {free} MiB can be had",
+                        f"no memory for a guest of {memory_mib} MiB{beside}: {free} MiB can be had",
                         "stop something, or lower [guest] memory_mib in harness.toml",
                     )
                 waits(f"{free} MiB of memory can be had: waiting for one of {others} guests to end")
                 await asyncio.sleep(RETRY_S)
+        finally:
+            self._waiting -= 1
+
+    def keep(self, ticket: Ticket) -> None:
+        """The ticket is a Python test's from now on (:meth:`admit`)."""
+        self._kept.add(ticket)
+
+    def _kept_now(self) -> int:
+        """How many tickets Python tests have."""
+        self._kept = {ticket for ticket in self._kept if not ticket.released}
+        return len(self._kept)
 
     def try_admit(self, memory_mib: int) -> Ticket | None:
-        """A ticket if it fits now."""
-        return self._try(memory_mib + OVERHEAD_MIB)[0]
+        """A ticket if it fits now, and nobody waits for one."""
+        return None if self._waiting else self._try(memory_mib + OVERHEAD_MIB)[0]
 
     def _try(self, need: int) -> tuple[Ticket | None, int, int]:
         """A ticket or None, how many other guests there are, and what is free for a guest."""

@@ -60,8 +60,11 @@ class Pool:
         self._note = note
         self._spares: list[tuple[Ticket, asyncio.Task[Fork]]] = []
 
-    async def take(self) -> Fork:
+    async def take(self, *, kept: bool = False) -> Fork:
         """A fork: the one that was made ahead, if there is one.
+
+        Args:
+            kept: see :meth:`harness.vm.admission.Admission.admit`.
 
         Raises:
             QemuEndedError: QEMU was ended by a signal, every time.
@@ -71,10 +74,13 @@ class Pool:
         if self._spares:
             fork = await self._spares.pop(0)[1]
             if not fork.guest.machine.gone.is_set():
+                if kept:
+                    self._admission.keep(fork.ticket)
                 return fork
             await fork.close()
             self._note(f"a guest ended before its case ({fork.guest.machine.exit_words()})")
-        ticket = await self._admission.admit(self._template.launch.shape.memory_mib, self._waits)
+        memory_mib = self._template.launch.shape.memory_mib
+        ticket = await self._admission.admit(memory_mib, self._waits, kept=kept)
         return await self._fork(ticket)
 
     def prepare(self) -> None:
@@ -85,16 +91,19 @@ class Pool:
         if ticket:
             self._spares.append((ticket, asyncio.ensure_future(self._fork(ticket))))
 
-    async def close(self) -> None:
-        """Drops what nobody took, also what is not up yet."""
+    async def close(self) -> bool:
+        """Drops what nobody took, also what is not up yet; tells whether there was anything."""
         spares, self._spares = self._spares, []
         for _, task in spares:
             task.cancel()
         for ticket, task in spares:
-            (fork,) = await asyncio.gather(task, return_exceptions=True)
-            if isinstance(fork, Fork):
-                await fork.close()
-            ticket.release()  # a task that had not begun gives nothing back
+            try:
+                await asyncio.wait({task})
+                if not task.cancelled() and task.exception() is None:
+                    await task.result().close()
+            finally:
+                ticket.release()  # a task that had not begun gives nothing back
+        return bool(spares)
 
     async def _fork(self, ticket: Ticket) -> Fork:
         try:

@@ -81,3 +81,51 @@ def test_what_can_never_fit_is_an_error(tmp_path: Path) -> None:
     admission = Admission(tmp_path, lambda: NEED - 1)
     with pytest.raises(HostError, match="no memory for a guest of 128 MiB: 191 MiB can be had"):
         asyncio.run(admission.admit(GUEST, print))
+
+
+def test_what_is_idle_is_given_up_before_anybody_waits(tmp_path: Path) -> None:
+    admission = Admission(tmp_path, lambda: NEED, reserve_mib=0)
+    idle = [admission.try_admit(GUEST)]
+
+    async def give_up() -> bool:
+        ticket = idle.pop() if idle else None
+        if ticket:
+            ticket.release()
+        return ticket is not None
+
+    admission.when_short(give_up)
+    said: list[str] = []
+    asyncio.run(asyncio.wait_for(admission.admit(GUEST, said.append), 10)).release()
+    assert (idle, said) == ([], [])
+
+
+def test_nothing_is_made_ahead_while_somebody_waits(tmp_path: Path) -> None:
+    admission = Admission(tmp_path, lambda: 3 * NEED, reserve_mib=0)
+
+    async def wait() -> None:
+        first = await admission.admit(GUEST, print)
+        large = asyncio.ensure_future(admission.admit(GUEST + 2 * NEED - 1, print))
+        await asyncio.sleep(0.1)
+        assert admission.try_admit(GUEST) is None
+        first.release()
+        (await large).release()
+
+    asyncio.run(asyncio.wait_for(wait(), 10))
+
+
+def test_a_test_with_guests_does_not_stand_behind_who_waits_for_them(tmp_path: Path) -> None:
+    admission = Admission(tmp_path, lambda: 2 * NEED, reserve_mib=0)
+
+    async def two_and_a_large_one() -> None:
+        first = await admission.admit(GUEST, print, kept=True)
+        large = asyncio.ensure_future(admission.admit(GUEST + NEED, print))
+        await asyncio.sleep(0.1)
+        second = await admission.admit(GUEST, print, kept=True)
+        with pytest.raises(HostError, match="beside the 2 that the test has"):
+            await admission.admit(GUEST, print, kept=True)
+        assert not large.done()
+        first.release()
+        second.release()
+        (await large).release()
+
+    asyncio.run(asyncio.wait_for(two_and_a_large_one(), 10))
