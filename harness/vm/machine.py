@@ -7,6 +7,7 @@ may be too long, no race with a listener that is not there yet, and nothing to c
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -15,7 +16,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from qemu.qmp import EventListener, ExecuteError, QMPClient, QMPError
 
@@ -75,9 +76,9 @@ class Machine:
         self.qmp = QMPClient("kharness")
         self._loop = asyncio.get_running_loop()
         self._process: subprocess.Popen[bytes] | None = None
-        self._pidfd = -1
+        self._watched = False
         self._stderr = bytearray()
-        self._sockets: list[socket.socket] = []
+        self._open: list[socket.socket | BinaryIO] = []
         self._channels: dict[Channel, socket.socket] = {}
         self._readers: dict[int, asyncio.Event] = {}
         self._console_socket: socket.socket | None = None
@@ -99,7 +100,8 @@ class Machine:
             inherits: further descriptors that QEMU has, under the same numbers.
 
         Raises:
-            HostError: QEMU does not start, or ends before it answers; its words are the detail.
+            HostError: QEMU does not start, or exits before it answers; its words are the detail.
+            QemuEndedError: it is ended by a signal before, or does not answer at all.
         """
         self = cls(launch, console)
         try:
@@ -111,6 +113,7 @@ class Machine:
         return self
 
     def _spawn(self, qemu: str, inherits: Sequence[int]) -> socket.socket:
+        tether = [str(_tether()), str(os.getpid())]
         ours_qmp, theirs_qmp = socket.socketpair()
         ours_con, theirs_con = socket.socketpair()
         theirs = {}
@@ -130,12 +133,14 @@ class Machine:
         fds = Descriptors(
             theirs_qmp.fileno(), theirs_con.fileno(), {k: s.fileno() for k, s in theirs.items()}
         )
-        self._sockets = [ours_con, *self._channels.values()]
-        for ours in (ours_qmp, *self._sockets):
-            ours.setblocking(False)
-        read_end, write_end = os.pipe()
+        ours = [ours_con, *self._channels.values()]
+        self._open += ours
+        for sock in (ours_qmp, *ours):
+            sock.setblocking(False)
         command = command_line(qemu, self.launch, fds)
-        tether = [str(_tether()), str(os.getpid())]
+        read_end, write_end = os.pipe()
+        self._open.append(os.fdopen(read_end, "rb", buffering=0))
+        os.set_blocking(read_end, False)
         try:
             self._process = subprocess.Popen(
                 [*tether, *command],
@@ -148,15 +153,17 @@ class Machine:
             )
         except OSError as error:
             ours_qmp.close()
-            os.close(read_end)
             raise HostError(f"QEMU does not start ({qemu}): {error.strerror}") from error
         finally:
             os.close(write_end)
             for sock in passed:
                 sock.close()
-        self._watch_exit(self._process)
-        os.set_blocking(read_end, False)
-        self._watch(read_end, lambda: os.read(read_end, READ_SIZE), self._on_stderr, os.close)
+        try:
+            self._watch_exit(self._process)
+        except BaseException:
+            ours_qmp.close()
+            raise
+        self._watch(read_end, lambda: os.read(read_end, READ_SIZE), self._on_stderr)
         self._console_socket = ours_con
         self._watch_socket(ours_con, self.console.feed)
         return ours_qmp
@@ -179,7 +186,11 @@ class Machine:
             return
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.gone.wait(), 1)
-        kind = QemuEndedError if (self.returncode or 0) < 0 else HostError
+        if self.returncode is None:
+            raise QemuEndedError(
+                "QEMU was started, and does not answer over QMP", detail=self.stderr()
+            )
+        kind = QemuEndedError if self.returncode < 0 else HostError
         raise kind(
             f"QEMU ended before the guest started ({self.exit_words()})", detail=self.stderr()
         )
@@ -327,8 +338,11 @@ class Machine:
     async def close(self) -> None:
         """Ends the process, takes what the console still has, and closes everything."""
         self.kill()
-        if self._process:
+        if self._process and self._watched:
             await self.gone.wait()
+        elif self._process:
+            self.returncode = await asyncio.to_thread(self._process.wait)
+            self.gone.set()
         await self.drain()
         if self._connected:
             # After QEMU is gone, disconnect() raises what its reader met.
@@ -338,9 +352,9 @@ class Machine:
         for fd in list(self._readers):
             self._loop.remove_reader(fd)
         self._readers.clear()
-        for sock in self._sockets:
-            sock.close()
-        self._sockets.clear()
+        for one in self._open:
+            one.close()
+        self._open.clear()
         self.console.close()
 
     async def drain(self) -> None:
@@ -357,15 +371,9 @@ class Machine:
         del self._stderr[: max(0, len(self._stderr) - STDERR_LIMIT)]
 
     def _watch_socket(self, sock: socket.socket, handler: BytesHandler) -> None:
-        self._watch(sock.fileno(), lambda: sock.recv(READ_SIZE), handler, lambda _: None)
+        self._watch(sock.fileno(), lambda: sock.recv(READ_SIZE), handler)
 
-    def _watch(
-        self,
-        fd: int,
-        read: Callable[[], bytes],
-        handler: BytesHandler,
-        at_end: Callable[[int], None],
-    ) -> None:
+    def _watch(self, fd: int, read: Callable[[], bytes], handler: BytesHandler) -> None:
         ended = self._readers[fd] = asyncio.Event()
 
         def readable() -> None:
@@ -379,17 +387,30 @@ class Machine:
                 self._loop.remove_reader(fd)
                 self._readers.pop(fd, None)
                 ended.set()
-                at_end(fd)
             handler(data)
 
         self._loop.add_reader(fd, readable)
 
     def _watch_exit(self, process: subprocess.Popen[bytes]) -> None:
+        try:
+            pidfd = os.pidfd_open(process.pid)
+        except OSError as error:
+            if error.errno not in (errno.ENOSYS, errno.EPERM):
+                raise
+            raise HostError(
+                f"QEMU cannot be watched: pidfd_open: {error.strerror}",
+                "this needs Linux 5.3, and a sandbox that lets pidfd_open(2) through",
+            ) from error
+
         def reap() -> None:
-            self._loop.remove_reader(self._pidfd)
-            os.close(self._pidfd)
+            self._loop.remove_reader(pidfd)
+            os.close(pidfd)
             self.returncode = process.wait()
             self.gone.set()
 
-        self._pidfd = os.pidfd_open(process.pid)
-        self._loop.add_reader(self._pidfd, reap)
+        try:
+            self._loop.add_reader(pidfd, reap)
+        except BaseException:
+            os.close(pidfd)
+            raise
+        self._watched = True
