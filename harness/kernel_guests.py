@@ -378,9 +378,9 @@ class KernelGuests:
             guest, ticket = await self.boot(shape, console, kept=True)
             return Fork(guest, capture, ticket)
         fork = await pool.take(kept=True)
-        if path:
-            fork.guest.machine.console.store_in(path, fork.capture)
         try:
+            if path:
+                fork.guest.machine.console.store_in(path, fork.capture)
             await fork.guest.agent.sync()
         except BaseException:
             await fork.close()

@@ -172,10 +172,8 @@ class KernelRunner:
             ahead = self._settings.ahead and bool(self.queued)
             fork = await self.guests.fork(shape, ahead=ahead)
             if fork:
-                if path:
-                    fork.guest.machine.console.store_in(path, fork.capture)
                 entropy = random_bytes(self._settings.seed, case.node, self.kernel.name, number)
-                return await self._run_and_drop(fork, case, base, entropy)
+                return await self._run_and_drop(fork, case, base, entropy, path)
         console = Console(path)
         guest, ticket = await self.guests.boot(shape, console)
         fork = Fork(guest, console.begin(), ticket)
@@ -183,10 +181,18 @@ class KernelRunner:
         return await self._run_and_drop(fork, case, base, None)
 
     async def _run_and_drop(
-        self, fork: Fork, case: Case, base: Result, entropy: bytes | None
+        self,
+        fork: Fork,
+        case: Case,
+        base: Result,
+        entropy: bytes | None,
+        path: Path | None = None,
     ) -> Result:
+        """Runs the case and drops its guest, whose console is stored in ``path`` from now on."""
         machine = fork.guest.machine
         try:
+            if path:
+                machine.console.store_in(path, fork.capture)
             trial = await self._attempt(fork.guest, case, fork.capture, entropy)
         finally:
             await fork.close()

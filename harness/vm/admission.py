@@ -7,6 +7,7 @@ not yet taken is kept free of others. A ticket of a process that died is not loc
 """
 
 import asyncio
+import contextlib
 import fcntl
 import os
 from collections.abc import Awaitable, Callable
@@ -34,8 +35,12 @@ class Ticket:
         self._need_mib = need_mib
 
     def guest(self, pid: int) -> None:
-        """Tells which process the guest is, so that what it has taken is not counted twice."""
-        os.pwrite(self._fd, f"{self._need_mib} {pid}\n".encode(), 0)
+        """Tells which process the guest is, so that what it has taken is not counted twice.
+
+        Where that cannot be written, it is counted twice.
+        """
+        with contextlib.suppress(OSError):
+            os.pwrite(self._fd, f"{self._need_mib} {pid}\n".encode(), 0)
 
     @property
     def released(self) -> bool:

@@ -51,11 +51,14 @@ class VmLoop(Closing):
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Runs ``work`` in the loop and waits for it; a Ctrl-C here cancels it there."""
+        """Runs ``work`` in the loop and waits for it.
+
+        What a signal's handler raises meanwhile cancels it: Ctrl-C, or a time limit of pytest's.
+        """
         future = self.start(work)
         try:
             return result_of(future)
-        except KeyboardInterrupt:
+        except BaseException:
             future.cancel()
             concurrent.futures.wait([future], timeout=5)
             raise

@@ -2,6 +2,7 @@
 """Forks of one template: made when they are asked for, or one ahead where a CPU is idle."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -72,7 +73,12 @@ class Pool:
             GuestError: the template does not load.
         """
         if self._spares:
-            fork = await self._spares.pop(0)[1]
+            ticket, task = self._spares.pop(0)
+            try:
+                fork = await task
+            except asyncio.CancelledError:
+                await _drop(ticket, task)  # it may have come up just then
+                raise
             if not fork.guest.machine.gone.is_set():
                 if kept:
                     self._admission.keep(fork.ticket)
@@ -84,10 +90,12 @@ class Pool:
         return await self._fork(ticket)
 
     def prepare(self) -> None:
-        """Starts a fork for the next case, unless there is one or memory is short."""
+        """Starts a fork for the next case, unless there is one or the host has no room."""
         if self._spares:
             return
-        ticket = self._admission.try_admit(self._template.launch.shape.memory_mib)
+        ticket = None
+        with contextlib.suppress(OSError):
+            ticket = self._admission.try_admit(self._template.launch.shape.memory_mib)
         if ticket:
             self._spares.append((ticket, asyncio.ensure_future(self._fork(ticket))))
 
@@ -97,12 +105,7 @@ class Pool:
         for _, task in spares:
             task.cancel()
         for ticket, task in spares:
-            try:
-                await asyncio.wait({task})
-                if not task.cancelled() and task.exception() is None:
-                    await task.result().close()
-            finally:
-                ticket.release()  # a task that had not begun gives nothing back
+            await _drop(ticket, task)
         return bool(spares)
 
     async def _fork(self, ticket: Ticket) -> Fork:
@@ -126,3 +129,14 @@ class Pool:
                     raise
                 self._note(f"forking once more: {error.what}")
         raise AssertionError("unreachable")
+
+
+async def _drop(ticket: Ticket, task: "asyncio.Task[Fork]") -> None:
+    """Ends the making of a fork, and the fork if it is up."""
+    task.cancel()
+    try:
+        await asyncio.wait({task})
+        if not task.cancelled() and task.exception() is None:
+            await task.result().close()
+    finally:
+        ticket.release()  # a task that had not begun gives nothing back

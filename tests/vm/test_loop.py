@@ -4,6 +4,7 @@
 import asyncio
 import gc
 import os
+import signal
 import threading
 import warnings
 from concurrent.futures import CancelledError
@@ -64,6 +65,31 @@ def test_what_is_given_up_cleans_up_in_peace(by: str) -> None:
     assert (work.cleaned, work.cancelled) == (True, 0)
     with pytest.raises(CancelledError):
         future.result(timeout=0)
+
+
+def test_what_a_signal_s_handler_raises_gives_up_the_work() -> None:
+    """As pytest-timeout does: nobody will ask for what would have come of it."""
+
+    class TooLong(BaseException):
+        pass
+
+    def too_long(number: int, frame: object) -> None:
+        raise TooLong
+
+    before = signal.signal(signal.SIGALRM, too_long)
+    work = Work()
+    try:
+        with VmLoop() as loop:
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            with pytest.raises(TooLong):
+                loop.run(work())
+            for _ in range(100):
+                if work.cleaned:
+                    break
+                loop.run(asyncio.sleep(0.05))
+            assert (work.cleaned, work.cancelled) == (True, 0)
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_what_had_not_begun_never_does(caplog: pytest.LogCaptureFixture) -> None:

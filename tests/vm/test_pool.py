@@ -1,18 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Forks that are lost before they had a case."""
+"""Forks that are lost, or of no use, before they had a case."""
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.cache import cache_root
+from harness.cases.case import Case, Needs
 from harness.errors import GuestError, QemuEndedError
 from harness.host import Qemu
+from harness.kernels.kernel import Kernel
+from harness.runner import KernelRunner
+from harness.runner_settings import RunnerSettings
+from harness.verdict.outcome import Outcome
 from harness.vm.admission import Admission
 from harness.vm.console import Console
 from harness.vm.loop import VmLoop
@@ -123,4 +130,66 @@ def test_a_fork_that_is_not_up_yet_goes_with_its_pool(
         await pool.close()
 
     loop.run(closed())
+    assert guests() == []
+
+
+def test_a_fork_that_comes_up_when_nobody_wants_it_any_more_goes(
+    loop: VmLoop, template: Template
+) -> None:
+    pool = Pool(template, Admission(), print, print)
+
+    async def taken_and_cancelled() -> None:
+        pool.prepare()
+        pool._spares[0][1].add_done_callback(lambda _: taking.cancel())
+        taking = asyncio.ensure_future(pool.take())
+        with pytest.raises(asyncio.CancelledError):
+            await taking
+
+    loop.run(taken_and_cancelled())
+    assert guests() == []
+
+
+@pytest.fixture
+def runner(loop: VmLoop, one_kernel: Kernel, qemu: Qemu, tmp_path: Path) -> Iterator[KernelRunner]:
+    settings = RunnerSettings(qemu, "tcg", consoles=tmp_path)
+
+    async def make() -> KernelRunner:
+        return KernelRunner(one_kernel, {}, settings, print)
+
+    made = loop.run(make())
+    yield made
+    loop.run(made.close())
+
+
+CASE = Case(Path("a.c"), "t", 1, Path("a"), Needs(), None, "", "", slow=False, classname="a")
+
+
+def full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_console_that_cannot_be_stored_leaves_no_guest(
+    loop: VmLoop, runner: KernelRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Console, "store_in", full)
+    result = loop.run(runner.run(CASE))
+    assert (result.outcome, "No space left" in result.message) == (Outcome.ERROR, True)
+    assert guests() == []
+    with pytest.raises(OSError, match="No space left"):
+        loop.run(runner.guests.open_guest("t", 1, 128, boot=False))
+    assert guests() == []
+
+
+def test_a_fork_that_cannot_be_made_ahead_costs_nobody_theirs(
+    loop: VmLoop, runner: KernelRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Admission, "try_admit", full)
+
+    async def forked() -> None:
+        await runner.guests.prepare()
+        fork = await runner.guests.fork(runner.guests.shape(1, 128), ahead=True)
+        assert fork is not None
+        await fork.close()
+
+    loop.run(forked())
     assert guests() == []
