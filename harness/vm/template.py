@@ -49,6 +49,8 @@ IDLE_LIMIT_S = 30.0
 AGE_S = 1.3
 """From its boot on a guest is given so long before it is looked at at all (:func:`_wait_idle`)."""
 SAVE_LIMIT_S = 30.0
+LOCK_S = 0.1
+"""Who waits for another to make a template looks so often, in seconds."""
 ZEROS = bytes(256 * 1024)
 
 
@@ -135,7 +137,9 @@ async def obtain_template(
     if found:
         return found
     lock = Lock(lock_path(key, "build"), shared=False)
-    await asyncio.to_thread(lock.acquire)
+    # Not in a thread: it would wait on when nobody wants the template any more.
+    while not lock.acquire(wait=False):  # noqa: ASYNC110 - another process has it
+        await asyncio.sleep(LOCK_S)
     try:
         found = await asyncio.to_thread(_find, key, qemu, launch)
         if found:

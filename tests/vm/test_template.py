@@ -18,15 +18,18 @@ import pytest
 from harness.cache import cache_root
 from harness.errors import GuestError, HostError
 from harness.host import Qemu
+from harness.kernels.kernel import Kernel
+from harness.locks import Lock
 from harness.vm import shelf, tmpfs
 from harness.vm import template as module
 from harness.vm.admission import Admission
 from harness.vm.agent import RunReport
+from harness.vm.archives import store_initramfs
 from harness.vm.console import Console
 from harness.vm.loop import VmLoop
 from harness.vm.pool import Pool
 from harness.vm.protocol import Run, RunFlags
-from harness.vm.qemu import Launch
+from harness.vm.qemu import Accel, Launch, channel_for
 from harness.vm.shelf import prune_templates, roots, saved_templates
 from harness.vm.template import Template, obtain_template, template_in_use, template_key
 
@@ -274,6 +277,45 @@ def test_what_is_in_use_is_not_evicted(
     finally:
         for root in roots():
             shutil.rmtree(root, ignore_errors=True)
+
+
+GIVEN_UP = """
+import asyncio, sys
+from harness.host import find_qemu
+from harness.kernels.spec import resolve
+from harness.vm.archives import store_initramfs
+from harness.vm.console import Console
+from harness.vm.loop import VmLoop
+from harness.vm.qemu import Accel, Launch, channel_for
+from harness.vm.template import obtain_template
+kernel = resolve("debian:6.12")
+launch = Launch(kernel, store_initramfs({}), Accel.TCG, channel_for(kernel), append=(sys.argv[1],))
+async def impatient():
+    async with asyncio.timeout(0.5):
+        await obtain_template(find_qemu(), launch, Console(None))
+with VmLoop() as loop:
+    try:
+        loop.run(impatient())
+    except TimeoutError:
+        print("gave up", flush=True)
+"""
+
+
+def test_who_gives_up_a_template_that_another_makes_can_end(one_kernel: Kernel, qemu: Qemu) -> None:
+    """As after a Ctrl-C while somebody else's template is made."""
+    word = f"kharness_test={os.getpid()}.given-up"
+    launch = Launch(
+        *(one_kernel, store_initramfs({}), Accel.TCG, channel_for(one_kernel)), append=(word,)
+    )
+    with Lock(shelf.lock_path(template_key(qemu, launch), "build"), shared=False):
+        done = subprocess.run(
+            [sys.executable, "-c", GIVEN_UP, word],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+    assert done.stdout == "gave up\n"
 
 
 BUILDER = """
