@@ -16,6 +16,7 @@ from harness.ahead import Ahead
 from harness.cases.case import Case
 from harness.choice import new_seed
 from harness.config import Settings, load_settings
+from harness.descriptors import guests_within_limit
 from harness.errors import ExitCode, KharnessError, UsageError
 from harness.host import cpu_count
 from harness.kernels.kernel import Kernel
@@ -57,6 +58,7 @@ class Run:
         seed: of every random choice.
         abis: that programs are made for.
         earlier: the run as it was left, when it is taken up again.
+        jobs: guests at a time: as asked, else one for each CPU.
         taken: which cases have a result.
         problem: what keeps the run from going on.
         notes: lines that the user should see, each once.
@@ -77,7 +79,7 @@ class Run:
         )
         self.problem: KharnessError | None = None
         self.seed = new_seed() if options.seed is None else options.seed
-        self._jobs_wanted = parse_jobs(options.jobs)
+        jobs_wanted = parse_jobs(options.jobs) or cpu_count()
         self.abis = parse_abis(options.abi) if options.abi else self.settings.run.abi
         self.earlier: Earlier | None = None
         if options.resume and options.run_dir and not options.worker:
@@ -95,6 +97,7 @@ class Run:
         # pytest puts another file in sys.stdout while a test runs, and notes come at any time.
         self.console = Console(highlight=False, soft_wrap=True, file=sys.__stdout__)
         self.display = Display(self.console, quiet=quiet, verbose=verbose) if options.ui else None
+        self.jobs = 1 if options.worker else self._jobs_of(jobs_wanted)
         self._inputs = RunInputs(options, self.settings, self.console, self.note)
         section = self.settings.run
         asked = as_asked(options, section, self.abis, self.seed)
@@ -163,12 +166,13 @@ class Run:
         self.folder()
         self._folder.plan(keys, kernels, programs)
 
-    @property
-    def jobs(self) -> int:
-        """Guests at a time: as asked, else one for each CPU. Memory is admitted guest by guest."""
-        if self.options.worker:
-            return 1
-        return self._jobs_wanted or cpu_count()
+    def _jobs_of(self, wanted: int) -> int:
+        """Guests at a time, as far as descriptors go; memory is admitted guest by guest."""
+        jobs = guests_within_limit(wanted)
+        if jobs < wanted:
+            guests = "1 guest" if jobs == 1 else f"{jobs} guests"
+            self.note(f"{guests} at a time, not {wanted}: too few open files (ulimit -Hn)")
+        return jobs
 
     # Running
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness.config import Settings
+from harness.descriptors import make_room_for
 from harness.host import cpu_count, find_qemu
 from harness.judging import Warn
 from harness.kernels.kernel import Kernel
@@ -58,6 +59,7 @@ class RunGuests:
     def loop(self) -> VmLoop:
         """The loop in which all of them live."""
         if self._loop is None:
+            make_room_for(self._jobs)
             self._loop = VmLoop()
         return self._loop
 
