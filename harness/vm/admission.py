@@ -4,13 +4,17 @@
 Every guest has a ticket: a file in a folder that all processes share, locked for as long as the
 guest lives, with what the guest may come to need and its QEMU's process id. What is promised and
 not yet taken is kept free of others. A ticket of a process that died is not locked any more.
+
+What a guest may need is in its ticket's name as well: where memory is plenty, the names are enough.
 """
 
 import asyncio
 import contextlib
 import fcntl
 import os
-from collections.abc import Awaitable, Callable
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from harness.cache import cache_root, private_folder
@@ -23,24 +27,39 @@ OVERHEAD_MIB = 64
 RESERVE_MIB = 512
 """What is left to everybody else."""
 RETRY_S = 0.05
+PATIENCE = 20
+"""Who waits sleeps so many times as long as looking took: with many guests it costs no CPU."""
+NAME = re.compile(r"(?:-(\d+)MiB)?\.guest$")
+UNKNOWN_MIB = 1 << 30
+"""Need of a guest that its ticket's name does not tell, as kharness wrote them once: it is in the
+file, and so much has that looked at."""
 PAGES_PER_MIB = (1 << 20) // os.sysconf("SC_PAGESIZE")
 
 
 class Ticket:
-    """The right to run one guest. :meth:`release` gives it back."""
+    """The right to run one guest. :meth:`release` gives it back.
+
+    Attributes:
+        need_mib: memory that the guest may come to need, in MiB.
+        pid: of its QEMU, 0 before it is known.
+        kept: a Python test has it (:meth:`Admission.admit`).
+    """
 
     def __init__(self, path: Path, fd: int, need_mib: int) -> None:
         self._path = path
         self._fd = fd
-        self._need_mib = need_mib
+        self.need_mib = need_mib
+        self.pid = 0
+        self.kept = False
 
     def guest(self, pid: int) -> None:
         """Tells which process the guest is, so that what it has taken is not counted twice.
 
         Where that cannot be written, it is counted twice.
         """
+        self.pid = pid
         with contextlib.suppress(OSError):
-            os.pwrite(self._fd, f"{self._need_mib} {pid}\n".encode(), 0)
+            os.pwrite(self._fd, f"{self.need_mib} {pid}\n".encode(), 0)
 
     @property
     def released(self) -> bool:
@@ -76,7 +95,8 @@ class Admission:
         self._count = 0
         self._turn: asyncio.Lock | None = None
         self._waiting = 0
-        self._kept: set[Ticket] = set()
+        self._looked = False
+        self._tickets: dict[str, Ticket] = {}
         self._idle: list[Callable[[], Awaitable[bool]]] = []
 
     def when_short(self, give_up: Callable[[], Awaitable[bool]]) -> None:
@@ -114,12 +134,13 @@ class Admission:
         self._waiting += 1
         try:
             while True:
+                began = time.monotonic()
                 ticket, others, free = self._try(memory_mib + OVERHEAD_MIB)
+                took_s = time.monotonic() - began
                 if not ticket and any([await give_up() for give_up in self._idle]):
                     continue
                 if ticket:
-                    if kept:
-                        self.keep(ticket)
+                    ticket.kept = kept
                     return ticket
                 if others == (self._kept_now() if kept else 0):
                     beside = f", beside the {others} that the test has" if others else ""
@@ -128,18 +149,13 @@ class Admission:
                         "stop something, or lower [guest] memory_mib in harness.toml",
                     )
                 waits(f"{free} MiB of memory can be had: waiting for one of {others} guests to end")
-                await asyncio.sleep(RETRY_S)
+                await asyncio.sleep(max(RETRY_S, PATIENCE * took_s))
         finally:
             self._waiting -= 1
 
-    def keep(self, ticket: Ticket) -> None:
-        """The ticket is a Python test's from now on (:meth:`admit`)."""
-        self._kept.add(ticket)
-
     def _kept_now(self) -> int:
         """How many tickets Python tests have."""
-        self._kept = {ticket for ticket in self._kept if not ticket.released}
-        return len(self._kept)
+        return sum(one.kept and not one.released for one in self._tickets.values())
 
     def try_admit(self, memory_mib: int) -> Ticket | None:
         """A ticket if it fits now, and nobody waits for one."""
@@ -148,36 +164,62 @@ class Admission:
     def _try(self, need: int) -> tuple[Ticket | None, int, int]:
         """A ticket or None, how many other guests there are, and what is free for a guest."""
         with Lock(self._folder / "lock", shared=False):
-            promised, others = self._promised()
-            free = self._available() - promised
+            needs = self._needs()
+            others, free = len(needs), self._available() - sum(needs.values())
+            # Once in any case, so that what dead processes left goes.
+            if not self._looked or free - self._reserve_mib < need:
+                self._looked = True
+                promised, others = self._promised(needs)
+                free = self._available() - promised
             fits = free - self._reserve_mib >= need or (not others and free >= need)
             return self._issue(need) if fits else None, others, max(0, free)
 
     def _issue(self, need: int) -> Ticket:
         self._count += 1
-        path = self._folder / f"{os.getpid()}-{id(self):x}-{self._count}.guest"
+        path = self._folder / f"{os.getpid()}-{id(self):x}-{self._count}-{need}MiB.guest"
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(fd, fcntl.LOCK_EX)
         ticket = Ticket(path, fd, need)
         ticket.guest(0)
+        self._tickets = {name: one for name, one in self._tickets.items() if not one.released}
+        self._tickets[path.name] = ticket
         return ticket
 
-    def _promised(self) -> tuple[int, int]:
+    def _needs(self) -> dict[str, int]:
+        """What guests may come to need, in MiB, by the names of their tickets."""
+        needs = {}
+        for path in self._folder.iterdir():
+            if named := NAME.search(path.name):
+                needs[path.name] = int(named[1] or UNKNOWN_MIB)
+        return needs
+
+    def _promised(self, needs: Mapping[str, int]) -> tuple[int, int]:
         """MiB that other guests were promised and have not taken, and how many there are."""
         promised = others = 0
-        for path in self._folder.glob("*.guest"):
-            lock = Lock(path, shared=False)
-            try:
-                if lock.acquire(wait=False):
-                    path.unlink(missing_ok=True)  # of a process that died
-                    lock.release()
-                    continue
-                need, pid = path.read_text().split()
-            except (OSError, ValueError):
-                continue  # it ended just now
-            others += 1
-            promised += max(0, int(need) - _taken_mib(int(pid)))
+        for name, need in needs.items():
+            own = self._tickets.get(name)
+            claim = (own.need_mib, own.pid) if own else _claim(self._folder / name, need)
+            if claim is not None:
+                others += 1
+                promised += max(0, claim[0] - _taken_mib(claim[1]))
         return promised, others
+
+
+def _claim(path: Path, need: int) -> tuple[int, int] | None:
+    """MiB and process id by a ticket; None, and the ticket goes, if its process has died."""
+    lock = Lock(path, shared=False, make=False)
+    try:
+        if lock.acquire(wait=False):
+            path.unlink(missing_ok=True)
+            return None
+        said, pid = path.read_text().split()
+        return int(said), int(pid)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        return need, 0  # it is there, whatever keeps it from being read
+    finally:
+        lock.release()
 
 
 def _taken_mib(pid: int) -> int:

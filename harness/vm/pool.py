@@ -80,8 +80,7 @@ class Pool:
                 await _drop(ticket, task)  # it may have come up just then
                 raise
             if not fork.guest.machine.gone.is_set():
-                if kept:
-                    self._admission.keep(fork.ticket)
+                fork.ticket.kept = kept
                 return fork
             await fork.close()
             self._note(f"a guest ended before its case ({fork.guest.machine.exit_words()})")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HostError
+from harness.locks import Lock
 from harness.vm.admission import OVERHEAD_MIB, Admission
 
 GUEST = 128
@@ -75,6 +76,34 @@ def test_what_a_guest_has_taken_is_not_counted_twice(tmp_path: Path) -> None:
     free = NEED  # what the guest took is gone from what can be had
     assert admission.try_admit(GUEST) is not None
     hog.communicate(b"\n")
+
+
+def test_where_memory_is_plenty_other_tickets_are_not_opened(tmp_path: Path) -> None:
+    """With hundreds of guests that would be all that the loop does."""
+    others = Admission(tmp_path, lambda: 1_000_000)
+    tickets = [others.try_admit(GUEST) for _ in range(50)]
+    admission = Admission(tmp_path, lambda: 1_000_000)
+    admission.try_admit(GUEST)  # the first looks for what dead processes left
+    opened: list[str] = []
+    watches = True
+
+    def watch(event: str, arguments: tuple[object, ...]) -> None:
+        if watches and event == "open":
+            opened.append(str(arguments[0]))
+
+    sys.addaudithook(watch)  # and there it stays
+    assert admission.try_admit(GUEST) is not None
+    watches = False
+    assert len([path for path in opened if path.endswith(".guest")]) == 1
+    assert all(tickets)
+
+
+def test_tickets_of_an_older_kharness_count(tmp_path: Path) -> None:
+    with Lock(tmp_path / "1-7f00-1.guest", shared=False):
+        (tmp_path / "1-7f00-1.guest").write_text(f"{NEED} 0\n")
+        admission = Admission(tmp_path, lambda: 2 * NEED, reserve_mib=0)
+        tickets = [admission.try_admit(GUEST) for _ in range(2)]
+    assert [ticket is not None for ticket in tickets] == [True, False]
 
 
 def test_what_can_never_fit_is_an_error(tmp_path: Path) -> None:
