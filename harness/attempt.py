@@ -89,6 +89,7 @@ async def attempt_case(
     dropped: bool,
     sync: bytes | None,
     dumps: DumpPolicy,
+    name: str,
     factor: float = 1.0,
 ) -> Trial:
     """Runs a case in a guest.
@@ -102,13 +103,14 @@ async def attempt_case(
         dropped: the guest is dropped afterwards.
         sync: the guest comes from a template: set its clock, and reseed it with these bytes.
         dumps: when its memory is dumped.
+        name: of this attempt, for its files.
         factor: how much slower than usual the guest is, for programs with limits of their own.
     """
     flags = RunFlags.DISPOSABLE | RunFlags.STANDBY if dropped else RunFlags.NONE
     run = Run((guest_path(case), case.name), flags=flags, settle_ms=round(settle_s * 1000))
     if case.call:
         run = replace(call_of(case.call, flags, factor), settle_ms=run.settle_ms)
-    attempt = _Attempt(guest, case, capture, dumps)
+    attempt = _Attempt(guest, case, capture, dumps, name)
     try:
         return await attempt.run(run, timeout_s + settle_s, sync=sync)
     finally:
@@ -116,8 +118,10 @@ async def attempt_case(
 
 
 class _Attempt:
-    def __init__(self, guest: Guest, case: Case, capture: Capture, dumps: DumpPolicy) -> None:
-        self.guest, self.case, self.capture, self.dumps = guest, case, capture, dumps
+    def __init__(
+        self, guest: Guest, case: Case, capture: Capture, dumps: DumpPolicy, name: str
+    ) -> None:
+        self.guest, self.capture, self.dumps, self.name = guest, capture, dumps, name
         self.machine, self.console = guest.machine, guest.machine.console
         self.watch = Watch(case)
         self.before = b""
@@ -223,7 +227,7 @@ class _Attempt:
 
     async def _dump(self) -> None:
         kernel = self.machine.launch.kernel.name
-        name = re.sub(r"[^\w.+-]+", "-", f"{self.case.classname}.{self.case.name}")[:150]
+        name = re.sub(r"[^\w.+-]+", "-", self.name)
         try:
             self.dump = await dump(self.machine, self.dumps, f"{kernel}/{name}")
         except DumpError as error:

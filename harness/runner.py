@@ -33,6 +33,8 @@ from harness.vm.qemu import Accel, Shape
 
 TCG_FACTOR = 4.0
 """Emulation is slower than what a suite's limits are made for; a choice, no measurement."""
+STEM_LIMIT = 150
+"""Characters of a case's name in a file's; with a try's number it is no name that is cut."""
 
 
 class KernelRunner:
@@ -164,27 +166,29 @@ class KernelRunner:
         if case.kind is CaseKind.KUNIT:
             return await self._booted(case, base)
         shape, isolation = self._shape(case), self._isolation_of(case)
+        name = _file_name(case, number)
         if isolation is Isolation.SHARED:
             async with self._shared.turn(shape) as shared:
-                return await self._shared_run(shared, case, base)
-        path = self.consoles.path(_file_name(case, number))
+                return await self._shared_run(shared, case, base, name)
+        path = self.consoles.path(name)
         if isolation is Isolation.FORK:
             ahead = self._settings.ahead and bool(self.queued)
             fork = await self.guests.fork(shape, ahead=ahead)
             if fork:
                 entropy = random_bytes(self._settings.seed, case.node, self.kernel.name, number)
-                return await self._run_and_drop(fork, case, base, entropy, path)
+                return await self._run_and_drop(fork, case, base, name, entropy, path)
         console = Console(path)
         guest, ticket = await self.guests.boot(shape, console)
         fork = Fork(guest, console.begin(), ticket)
         base = replace(base, isolation=Isolation.BOOT.value)
-        return await self._run_and_drop(fork, case, base, None)
+        return await self._run_and_drop(fork, case, base, name, None)
 
     async def _run_and_drop(
         self,
         fork: Fork,
         case: Case,
         base: Result,
+        name: str,
         entropy: bytes | None,
         path: Path | None = None,
     ) -> Result:
@@ -193,15 +197,15 @@ class KernelRunner:
         try:
             if path:
                 machine.console.store_in(path, fork.capture)
-            trial = await self._attempt(fork.guest, case, fork.capture, entropy)
+            trial = await self._attempt(fork.guest, case, fork.capture, name, entropy)
         finally:
             await fork.close()
         result = with_evidence(self._judged(case, base, trial, machine.console), trial, machine)
         return await self._decoded(result)
 
-    async def _shared_run(self, shared: SharedGuest, case: Case, base: Result) -> Result:
+    async def _shared_run(self, shared: SharedGuest, case: Case, base: Result, name: str) -> Result:
         machine = shared.guest.machine
-        trial = await self._attempt(shared.guest, case, machine.console.begin(), None)
+        trial = await self._attempt(shared.guest, case, machine.console.begin(), name, None)
         if not trial.usable:
             await self._shared.drop(self._shape(case))
         result = with_evidence(self._judged(case, base, trial, machine.console), trial, machine)
@@ -233,7 +237,7 @@ class KernelRunner:
         return kunit_result(base, log, self.consoles.relative(path) if path else "")
 
     async def _attempt(
-        self, guest: Guest, case: Case, capture: Capture, entropy: bytes | None
+        self, guest: Guest, case: Case, capture: Capture, name: str, entropy: bytes | None
     ) -> Trial:
         """Runs the case; with ``entropy``, the guest's clock is set and its generator fed first."""
         settle_s = self._settings.settle_s if case.settle_s is None else case.settle_s
@@ -246,6 +250,7 @@ class KernelRunner:
             dropped=self._isolation_of(case) is not Isolation.SHARED,
             sync=entropy,
             dumps=self._settings.dumps,
+            name=name,
             factor=self._factor(),
         )
 
@@ -283,7 +288,9 @@ class KernelRunner:
 
 
 def _file_name(case: Case, number: int) -> str:
-    return f"{case.classname}.{case.name}" + (f".try{number}" if number > 1 else "")
+    """Of what is kept of a try."""
+    name = f"{case.classname}.{case.name}"[:STEM_LIMIT]
+    return name + (f".try{number}" if number > 1 else "")
 
 
 def _now() -> str:

@@ -10,6 +10,7 @@ at the end of the core, with the notes that QEMU wrote.
 
 import asyncio
 import contextlib
+import itertools
 import os
 import struct
 from collections.abc import Callable
@@ -67,10 +68,12 @@ class DumpPolicy:
 async def dump(machine: Machine, policy: DumpPolicy, name: str) -> Path:
     """Writes a guest's memory to ``<folder>/<name>.core.zst``; it may run or be paused.
 
+    Where that file is there already, this one is called ``<name>.2.core.zst``, and so on.
+
     Args:
         machine: the guest's QEMU.
         policy: where to, and the bounds.
-        name: of the case.
+        name: of the attempt at a case; a slash in it is a folder.
 
     Returns:
         The file.
@@ -79,11 +82,11 @@ async def dump(machine: Machine, policy: DumpPolicy, name: str) -> Path:
         DumpError: a bound, the disk, or QEMU stands in the way.
     """
     assert policy.folder is not None
-    target = policy.folder / f"{name}{SUFFIX}"
     try:
-        room = await asyncio.to_thread(_claim, policy, target)
+        target, room = await asyncio.to_thread(_claim, policy, name)
     except OSError as error:
-        raise DumpError(f"cannot write {target}: {error.strerror}") from error
+        where = error.filename or policy.folder
+        raise DumpError(f"cannot write {where}: {error.strerror}") from error
     read_end, write_end = os.pipe()
     writing = asyncio.ensure_future(asyncio.to_thread(_store, read_end, target, room))
     try:
@@ -113,8 +116,8 @@ async def dump(machine: Machine, policy: DumpPolicy, name: str) -> Path:
     return target
 
 
-def _claim(policy: DumpPolicy, target: Path) -> int:
-    """Makes the empty file; bytes that it may have. Workers of one run take turns."""
+def _claim(policy: DumpPolicy, name: str) -> tuple[Path, int]:
+    """Makes an empty file that was not there; bytes that it may have. Workers take turns."""
     assert policy.folder is not None
     private_folder(policy.folder)
     with Lock(policy.folder / ".lock", shared=False):
@@ -124,10 +127,14 @@ def _claim(policy: DumpPolicy, target: Path) -> int:
         room = policy.limit_mib * 1024 * 1024 - sum(file.stat().st_size for file in there)
         if room <= 0:
             raise DumpError(f"dumps have {policy.limit_mib} MiB already ([run] dump_limit_mib)")
-        private_folder(target.parent)
-        with contextlib.suppress(FileExistsError):
-            target.touch(mode=0o600, exist_ok=False)
-        return room
+        for number in itertools.count(1):
+            more = f".{number}" if number > 1 else ""
+            target = policy.folder / f"{name}{more}{SUFFIX}"
+            private_folder(target.parent)
+            with contextlib.suppress(FileExistsError):
+                target.touch(mode=0o600, exist_ok=False)
+                break
+        return target, room
 
 
 def _store(read_end: int, target: Path, room: int) -> None:

@@ -15,7 +15,7 @@ from elftools.elf.segments import NoteSegment
 from harness.host import Qemu
 from harness.verdict.outcome import Outcome
 from harness.vm.console import Console
-from harness.vm.dump import DumpPolicy, dump
+from harness.vm.dump import DumpError, DumpPolicy, dump
 from harness.vm.guest import Guest
 from harness.vm.loop import VmLoop
 from harness.vm.qemu import Launch
@@ -94,6 +94,46 @@ def test_one_that_is_given_up_leaves_nothing(
     gc.collect()
     assert list(tmp_path.glob("dumps/*.core.zst")) == []
     assert [record for record in caplog.records if record.name == "asyncio"] == []
+
+
+def unpacked(path: Path) -> bytes:
+    """A dump's core; an error where the file is not whole."""
+    with path.open("rb") as source:
+        return zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True).read()
+
+
+def test_dumps_of_one_name_are_two_files(
+    loop: VmLoop, qemu: Qemu, launch: Launch, tmp_path: Path
+) -> None:
+    """As of the tries of a case, or of one that is run again."""
+    folder = tmp_path / "dumps"
+
+    async def dumped_twice() -> list[Path]:
+        guest = await Guest.boot(qemu.path, launch, Console(None))
+        try:
+            taken = [await dump(guest.machine, DumpPolicy("always", folder), "k/x") for _ in "ab"]
+            size = sum(path.stat().st_size for path in taken)
+            limit_mib = size // (1024 * 1024) + 1
+            with pytest.raises(DumpError, match="larger than dumps may be"):
+                await dump(guest.machine, DumpPolicy("always", folder, 3, limit_mib), "k/x")
+            return taken
+        finally:
+            await guest.close()
+
+    taken = loop.run(dumped_twice())
+    assert sorted(folder.glob("**/*.core.zst")) == sorted(taken)
+    assert len(set(taken)) == 2
+    for path in taken:
+        assert len(unpacked(path)) > 128 * 1024 * 1024
+
+
+def test_each_try_has_a_dump_of_its_own(broken: Path) -> None:
+    words = ("--dump", "on-crash", "--repeat", "2", "-n", "2", "-k", "panics and not late")
+    run = Outcomes(broken, *words)
+    found = sorted(path.name for path in (run.folder / "dumps").glob("**/*.core.zst"))
+    assert found == ["try.trouble.panics.core.zst", "try.trouble.panics.try2.core.zst"]
+    for path in (run.folder / "dumps").glob("**/*.core.zst"):
+        assert b"Kernel panic - not syncing: kharness trouble" in unpacked(path)
 
 
 def test_it_is_a_core_with_the_kernel_s_notes(core: Path) -> None:
