@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from qemu.qmp import ExecuteError
 
 from harness.errors import GuestError
-from harness.guests.expect import Expected, judged_splats
+from harness.guests.expect import Expected, ReportSearch, judged_splats
 from harness.guests.outcome import Death, GuestDied, GuestRefusal, Ran, TimedOut, command_words
 from harness.guests.transcript import LineSearch, Mark, Transcript
 from harness.host import find_busybox
@@ -271,15 +271,19 @@ class GuestSession:
         self, why: str, pattern: re.Pattern[str] | None, *, onwards: bool = False
     ) -> Expected:
         """From here on, reports are expected."""
-        line = self.transcript.line_at(self.transcript.end)
-        self._expected.append(Expected(why, line, None, pattern, onwards))
+        end = self.transcript.end
+        line = self.transcript.line_at(end)
+        self._expected.append(Expected(why, line, None, pattern, onwards, end))
         return self._expected[-1]
 
     def splats(self, since: int) -> tuple[Splat, ...]:
         """What the kernel reported since a place in the console."""
-        first = self.transcript.line_at(since) if since else 1
+        dropped = self.transcript.dropped_lines
+        first = self.transcript.line_at(since) - dropped if since else 1
         found = judged_splats(
-            self.transcript.text(), self._expected, self._known, self._kernel.release
+            *(self.transcript.text(), self._expected, self._known),
+            release=self._kernel.release,
+            dropped=dropped,
         )
         return tuple(s for s in found if s.first >= first)
 
@@ -326,12 +330,14 @@ class GuestSession:
     async def expected_came(self, expected: Expected, limit_s: float) -> list[Splat]:
         """Waits for a report that is expected, and closes the expectation."""
         deadline = time.monotonic() + limit_s
-        while not self._covered(expected):
+        search = ReportSearch(self.transcript, expected.pattern, expected.since)
+        # To read all of a console takes seconds where it is long: not for each piece that comes.
+        while not (came := search.look() and bool(self._covered(expected))):
             left = deadline - time.monotonic()
             if left <= 0 or not self.lives() or not await self.transcript.more(left):
                 break
         machine = self._fork.guest.machine if self._fork else None
-        if machine and self._covered(expected) and self.lives():
+        if machine and came and self.lives():
             await machine.console.quiet(CALM_S, REPORT_S)
         if machine and machine.gone.is_set():
             await machine.drain()
@@ -339,8 +345,8 @@ class GuestSession:
         return self._covered(expected)
 
     def _covered(self, expected: Expected) -> list[Splat]:
-        found = self.splats(0)
-        return [s for s in found if s.expected == expected.why and s.first >= expected.first]
+        first = expected.first - self.transcript.dropped_lines
+        return [s for s in self.splats(0) if s.expected == expected.why and s.first >= first]
 
     def _ends_with(self) -> str:
         lines = self._tail().splitlines()

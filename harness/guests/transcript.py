@@ -10,6 +10,8 @@ from harness.verdict.text import decode
 
 LIMIT = 8 * 1024 * 1024
 """Bytes that are kept in memory; the console's file has more."""
+LINE_LIMIT = 4096
+"""Bytes of a line, as good as always: printk() prints at most 1 KiB at a time."""
 
 Mark = NewType("Mark", int)
 """A place in a console: bytes that came before it."""
@@ -17,6 +19,9 @@ Mark = NewType("Mark", int)
 
 class Transcript:
     """A console's bytes; a watcher of :class:`harness.vm.console.Console`. Belongs to the VM loop.
+
+    Attributes:
+        dropped_lines: those of the start that are not kept any more.
 
     Args:
         limit: bytes that are kept; of a console that prints more, the first are dropped.
@@ -26,6 +31,7 @@ class Transcript:
         self._limit = limit
         self._data = bytearray()
         self._start = 0
+        self.dropped_lines = 0
         self._moved = asyncio.Event()
 
     @property
@@ -38,6 +44,9 @@ class Transcript:
         self._data += data
         if len(self._data) > 2 * self._limit:
             cut = len(self._data) - self._limit
+            # Between two lines: what is left is numbered as it was before.
+            cut = self._data.rfind(b"\n", max(0, cut - LINE_LIMIT), cut) + 1 or cut
+            self.dropped_lines += _plain(bytes(self._data[:cut])).count("\n")
             del self._data[:cut]
             self._start += cut
         self.wake()
@@ -53,16 +62,21 @@ class Transcript:
 
     def text(self, since: int = 0, until: int | None = None) -> str:
         """The same for people: cleaned, and without the agent's own lines."""
-        return MARK.sub("", decode(self.raw(since, until)))
+        return _plain(self.raw(since, until))
+
+    def line_start(self, place: int) -> int:
+        """Where the line begins that a place is in."""
+        before = self.raw(until=place)
+        return place - len(before) + before.rfind(b"\n") + 1
 
     def line_at(self, place: int) -> int:
-        """Number of the line of :meth:`text` that a place is in, from 1."""
-        return self.text(until=place).count("\n") + 1
+        """Number of the line that a place is in, from 1, those that were dropped counted."""
+        return self.dropped_lines + self.text(until=place).count("\n") + 1
 
     def last_line(self) -> int:
         """Number of the last line that something is in; 0 when there is none."""
         text = self.text()
-        return text.count("\n") + (not text.endswith("\n") and text != "")
+        return self.dropped_lines + text.count("\n") + (not text.endswith("\n") and text != "")
 
     async def more(self, limit_s: float) -> bool:
         """Waits until something comes, or somebody calls :meth:`wake`; False after ``limit_s``."""
@@ -73,6 +87,11 @@ class Transcript:
         except TimeoutError:
             return False
         return True
+
+
+def _plain(data: bytes) -> str:
+    """For people: cleaned, and without the agent's own lines."""
+    return MARK.sub("", decode(data))
 
 
 class LineSearch:
@@ -97,7 +116,8 @@ class LineSearch:
         """
         data = self._transcript.raw(self._at)
         ended = data if whole else data[: data.rfind(b"\n") + 1]
-        self._at += len(ended)
+        # From the end: the start of what was to be read may not be kept any more.
+        self._at = self._transcript.end - len(data) + len(ended)
         for line in MARK.sub("", decode(ended)).splitlines():
             found = self._pattern.search(line)
             if found:
