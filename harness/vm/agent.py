@@ -34,6 +34,8 @@ KILL_GRACE_S = 30.0
 """How long a guest may take to end a case: a fork bomb has hundreds of processes to end."""
 PIECES = 4
 """Pieces of a file that are on their way at a time: together they fill the window."""
+PULL_STEP = 64 * 1024
+"""Bytes of a file that have to come in ANSWER_S; a serial channel on a busy host brings 1.3 MB."""
 
 
 @dataclass(frozen=True)
@@ -272,13 +274,26 @@ class Agent:
             AgentRefusal: it cannot be read, or is larger.
             GuestError: the guest was lost, or the hash differs.
         """
-        request = Pulling(self._talk.next_seq(), limit)
-        frame = await self._asked(request, Type.PULL, protocol.pull(path, limit))
+        talk = self._talk
+        request = Pulling(talk.next_seq(), limit)
+        start = Frame(Type.PULL, request.seq, protocol.pull(path, limit))
+        async with talk.asked(request, protocol.encode(start)):
+            frame = await self._pulled(request)
         done = Done.decode(frame.payload)
         data = bytes(request.data)
         if done.size != len(data) or done.sha256 != hashlib.sha256(data).digest():
             raise GuestError(f"{path} changed on its way from the guest")
         return data
+
+    async def _pulled(self, request: Pulling) -> Frame:
+        """The end of a file that may take long, as long as enough of it comes."""
+        while True:
+            before = len(request.data)
+            try:
+                return await self._talk.answer(request, ANSWER_S)
+            except TimeoutError:
+                if len(request.data) - before < PULL_STEP:
+                    raise self._talk.lose("the guest does not answer: pull stalled") from None
 
     async def poweroff(self) -> None:
         """Asks the guest to end; QEMU ends with it."""
