@@ -92,7 +92,7 @@ class GuestHandle(Closing):
         Args:
             argv: absolute path and arguments; a name without a slash is an applet of busybox.
             timeout_s: seconds until it is killed.
-            input: its standard input; by default there is none (/dev/null).
+            input: its standard input; by default there is none (/dev/null). Needs busybox.
             check: it has to exit with 0.
             env: variables beside PATH, HOME and TERM.
             cwd: the folder that it starts in.
@@ -100,6 +100,7 @@ class GuestHandle(Closing):
 
         Raises:
             UsageError: there is no program, or no such user.
+            HostError: no static busybox, for an applet or for ``input``.
             CommandFailed: with ``check``, it did not exit with 0; shows what it wrote.
             TimedOut: its time was up.
             OSError: it does not start (FileNotFoundError, PermissionError, ...).
@@ -111,8 +112,8 @@ class GuestHandle(Closing):
         if not 0 <= uid < NO_UID:
             raise UsageError(f"no user has the number {uid}", f"give uid=0 to {NO_UID - 1}")
         command = argv if "/" in argv[0] else ("/bin/busybox", *argv)
-        if command[0] == "/bin/busybox":
-            _need_busybox()
+        if command[0] == "/bin/busybox" or input is not None:
+            _need_busybox()  # a shell opens the input
         data = input.encode() if isinstance(input, str) else input
         variables = tuple(f"{k}={v}" for k, v in {**ENVIRONMENT, **(env or {})}.items())
         flags = RunFlags.WRITABLE_ROOT | RunFlags.KEEP_TMP

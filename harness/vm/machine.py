@@ -41,8 +41,15 @@ logging.getLogger("qemu.qmp").propagate = False
 
 
 @lru_cache(maxsize=1)
-def _tether() -> Path:
+def _compiled_tether() -> Path:
     return compile_program(resource("images/tether/tether.c"))
+
+
+def _tether() -> Path:
+    """What ends QEMU with us; compiled again where the cache was removed."""
+    if not _compiled_tether().exists():
+        _compiled_tether.cache_clear()
+    return _compiled_tether()
 
 
 BytesHandler = Callable[[bytes], None]
@@ -153,6 +160,9 @@ class Machine:
             )
         except OSError as error:
             ours_qmp.close()
+            if error.filename:  # of the program that was to be run, which is the tether
+                hint = "set KHARNESS_CACHE to a folder whose programs may be run"
+                raise HostError(f"cannot run {tether[0]}: {error.strerror}", hint) from error
             raise HostError(f"QEMU does not start ({qemu}): {error.strerror}") from error
         finally:
             os.close(write_end)

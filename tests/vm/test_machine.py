@@ -2,6 +2,9 @@
 import asyncio
 import errno
 import os
+import pickle
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -141,3 +144,64 @@ def test_a_qemu_that_is_lost_is_told_from_one_that_refuses(
     with pytest.raises(HostError, match=says) as raised:
         not_started(loop, stand_in(tmp_path, does), launch)
     assert type(raised.value) is kind
+
+
+STARTS_TWICE = """
+import asyncio, pickle, shutil, sys
+from harness.cache import cache_root
+from harness.errors import HostError
+from harness.vm.console import Console
+from harness.vm.machine import Machine
+
+with open(sys.argv[1], "rb") as stored:
+    qemu, launch = pickle.load(stored)
+
+async def start():
+    machine = await Machine.start(qemu, launch, Console(None))
+    await machine.close()
+
+asyncio.run(start())
+(tether,) = (cache_root() / "programs").glob("*/tether")
+if sys.argv[2] == "remove":
+    shutil.rmtree(cache_root())
+else:
+    tether.chmod(0o600)
+try:
+    asyncio.run(start())
+    print("started twice")
+except HostError as error:
+    print(error)
+"""
+
+
+def starts_twice(folder: Path, qemu: Qemu, launch: Launch, between: str) -> str:
+    """With a cache of its own."""
+    stored = folder / "launch"
+    stored.write_bytes(pickle.dumps((qemu.path, launch)))
+    done = subprocess.run(
+        [sys.executable, "-c", STARTS_TWICE, str(stored), between],
+        env={**os.environ, "KHARNESS_CACHE": str(folder / "cache")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    return done.stdout + done.stderr
+
+
+@pytest.mark.guest
+def test_a_cache_may_be_removed_between_two_guests(
+    tmp_path: Path, qemu: Qemu, launch: Launch
+) -> None:
+    assert starts_twice(tmp_path, qemu, launch, "remove") == "started twice\n"
+
+
+@pytest.mark.guest
+def test_a_cache_whose_programs_may_not_run_is_named(
+    tmp_path: Path, qemu: Qemu, launch: Launch
+) -> None:
+    """As on a file system that is mounted noexec."""
+    said = starts_twice(tmp_path, qemu, launch, "forbid")
+    assert said.startswith(f"cannot run {tmp_path / 'cache' / 'programs'}/")
+    assert "/tether: Permission denied: set KHARNESS_CACHE" in said
+    assert "QEMU" not in said
