@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.errors import HostError, KharnessError
+from harness.verdict.text import clean
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -67,21 +68,22 @@ def printing() -> Iterator[None]:
 
 
 def print_error(error: KharnessError) -> None:
-    """Prints an error; with ``--debug``, where it came from as well."""
+    """Prints an error, for a terminal; with ``--debug``, where it came from as well."""
     context = click.get_current_context(silent=True)
     if context is not None and context.find_root().meta.get(DEBUG):
         import traceback  # noqa: PLC0415
 
         traceback.print_exc()
-    click.echo(f"kharness: {error}", err=True)
-    if error.detail and os.environ.get("GITHUB_ACTIONS") == "true":
+    click.echo(clean(f"kharness: {error}"), err=True)
+    detail = clean(error.detail)
+    if detail and os.environ.get("GITHUB_ACTIONS") == "true":
         # A guest's last words are among it.
         from harness.report.github import no_commands  # noqa: PLC0415
 
         with no_commands(sys.stderr):
-            click.echo(error.detail, err=True)
-    elif error.detail:
-        click.echo(error.detail, err=True)
+            click.echo(detail, err=True)
+    elif detail:
+        click.echo(detail, err=True)
 
 
 def screen() -> "Console":

@@ -15,6 +15,7 @@ from harness.plugin_options import RUN_KEY
 from harness.report.journal import SUBTESTS
 from harness.verdict.outcome import Outcome, Result
 from harness.verdict.suites import subtests
+from harness.verdict.text import clean
 
 KTAP_KINDS = (CaseKind.KSELFTEST, CaseKind.PROGRAM, CaseKind.KUNIT)
 
@@ -96,7 +97,7 @@ class CaseItem(pytest.Item):
             if r.console.strip():
                 parts += ["console:", r.console.rstrip()]
             parts.append(f"reproduce: {r.reproduce}")
-            return "\n".join(part for part in parts if part)
+            return clean("\n".join(part for part in parts if part))
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:

@@ -5,6 +5,7 @@ import asyncio
 import os
 from collections.abc import Callable
 
+from harness.verdict.text import one_line
 from harness.vm.protocol import AgentError, Exited, Frame, ProtocolError, Run, Type
 
 STATE_PARTS = 2
@@ -19,7 +20,7 @@ class AgentRefusal(Exception):  # noqa: N818 - a refusal, not a defect
 
     def __init__(self, error: AgentError) -> None:
         name = os.strerror(error.errno)
-        super().__init__(f"{error.what}: {name}")
+        super().__init__(f"{one_line(error.what)}: {name}")
         self.errno = error.errno
 
 

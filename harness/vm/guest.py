@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import BootPanicError, GuestError, HostError, KernelError, QemuEndedError
+from harness.verdict.text import decode, one_line
 from harness.vm.agent import Agent
 from harness.vm.console import Capture, Console
 from harness.vm.machine import Machine
@@ -103,10 +104,8 @@ class Guest:
             console.end(seen)
         if hello.release != launch.kernel.release:
             await machine.close()
-            raise KernelError(
-                f"{launch.kernel.spec} says it is {hello.release},"
-                f" its image {launch.kernel.release}"
-            )
+            said = f"says it is {hello.release}, its image {launch.kernel.release}"
+            raise KernelError(one_line(f"{launch.kernel.spec} {said}"))
         return cls(machine, agent, hello, time.monotonic() - start)
 
     async def close(self) -> None:
@@ -173,13 +172,12 @@ def _boot_failure(  # noqa: PLR0911 - each way not to come up is one return
 ) -> KernelError | HostError:
     """Says in which way a kernel did not come up; the console is the witness."""
     spec = machine.launch.kernel.spec
-    text = seen.text().decode("utf-8", "replace")
-    lines = [line for line in text.replace("\r", "").split("\n") if line.strip()]
+    lines = [line for line in decode(seen.text()).split("\n") if line.strip()]
     tail = "\n".join(lines[-TAIL_LINES:])
     panic = next((line for line in lines if "Kernel panic" in line), None)
     if panic:
         return BootPanicError(
-            f"{spec} panics at boot: {panic.split('] ', 1)[-1].strip()}",
+            f"{spec} panics at boot: {one_line(panic.split('] ', 1)[-1])}",
             "its last lines are below",
             tail,
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli_common import printing
+from harness.cli_common import print_error, printing
 from harness.errors import HostError
 from harness.report.junit import write_junit
 from tests.judging import COMMAND
@@ -72,3 +72,9 @@ def test_an_error_that_has_a_file_is_not_of_what_is_printed() -> None:
         Path("/none/there").read_text()
     with pytest.raises(HostError), printing():
         raise HostError("as it was")
+
+
+def test_an_error_is_printed_for_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a guest said is in it."""
+    print_error(HostError("it\x1b[2J says", "so\x07", "one\x1b]0;title\x07\r\ntwo\0"))
+    assert capsys.readouterr().err == "kharness: it says: so#x07\none\ntwo#x00\n"

@@ -12,11 +12,12 @@ import pytest
 
 from harness.errors import GuestError, KernelError
 from harness.host import Qemu
+from harness.verdict.text import clean
 from harness.vm.agent import AgentRefusal, RunReport
 from harness.vm.console import Console
 from harness.vm.guest import BootLimits, Guest
 from harness.vm.loop import VmLoop
-from harness.vm.protocol import Run
+from harness.vm.protocol import AgentError, Run
 from harness.vm.qemu import Accel, Channel, Launch
 
 pytestmark = pytest.mark.guest
@@ -208,6 +209,33 @@ def test_kernel_that_panics_says_so(loop: VmLoop, qemu: Qemu, launch: Launch) ->
         loop.run(Guest.boot(qemu.path, broken, Console(None)))
     assert "Unable to mount root fs" in str(caught.value)
     assert "</TASK>" in caught.value.detail
+
+
+ESCAPES = "\x1b[31mno\x1b[2J\x1b]0;title\x07"
+
+
+def test_what_a_kernel_that_panics_says_is_cleaned(
+    loop: VmLoop, qemu: Qemu, launch: Launch
+) -> None:
+    """printk() prints to a console what it is given (kernel/printk/printk.c)."""
+    broken = replace(launch, append=("rdinit=/case", f"init=/{ESCAPES}"))
+    with pytest.raises(KernelError, match=r"Requested init /no failed") as caught:
+        loop.run(Guest.boot(qemu.path, broken, Console(None)))
+    assert caught.value.whole == clean(caught.value.whole)
+
+
+def test_another_release_than_the_image_s_is_said_in_one_clean_line(
+    loop: VmLoop, qemu: Qemu, launch: Launch
+) -> None:
+    other = replace(launch, kernel=replace(launch.kernel, release=f"6.0{ESCAPES}"))
+    with pytest.raises(KernelError, match=r"says it is 6\.12\S*, its image 6\.0no$"):
+        loop.run(Guest.boot(qemu.path, other, Console(None)))
+
+
+def test_what_an_agent_refuses_is_said_in_one_clean_line() -> None:
+    assert (
+        str(AgentRefusal(AgentError(2, f"open\n{ESCAPES}"))) == "open no: No such file or directory"
+    )
 
 
 def test_kernel_without_agent_says_so(loop: VmLoop, qemu: Qemu, launch: Launch) -> None:
