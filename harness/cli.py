@@ -378,7 +378,7 @@ def shell(kernel: str, accel: str, fork: bool, node: str | None) -> None:
     """
     from harness.cases.discover import find_sources, load
     from harness.config import load_settings
-    from harness.kernels.spec import resolve
+    from harness.kernels.spec import resolve_to_boot
     from harness.report.building import BuildDisplay
     from harness.shell import shell as open_shell
 
@@ -399,7 +399,7 @@ def shell(kernel: str, accel: str, fork: bool, node: str | None) -> None:
             raise UsageError(f"no case {node}", f"kharness cases {source} lists what there is")
         found += [case for case in here if case.classname not in {c.classname for c in found}]
     with closing(BuildDisplay(screen())) as display:
-        chosen = resolve(kernel, progress=display)
+        chosen = resolve_to_boot(kernel, progress=display)
     status = open_shell(chosen, found, accel=accel, fork=fork or bool(node), first=first)
     sys.exit(status)
 

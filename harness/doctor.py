@@ -13,7 +13,7 @@ from harness.cache import cache_root
 from harness.errors import KharnessError
 from harness.host import cpu_count, find_busybox, find_qemu, free_mib, memory_available_mib
 from harness.kernels.build import missing_tools
-from harness.kernels.spec import resolve
+from harness.kernels.spec import resolve_to_boot
 from harness.toolchain import compile_program, find_compiler
 from harness.vm.accel import choose_accel
 from harness.vm.archives import store_initramfs
@@ -152,7 +152,7 @@ def _kernel_builds() -> Finding:
 
 def _guest(spec: str) -> list[Finding]:
     try:
-        kernel = resolve(spec)
+        kernel = resolve_to_boot(spec)
         launch = Launch(kernel, store_initramfs({}), Accel.TCG, channel_for(kernel))
         qemu = find_qemu(kernel.arch.value)
         with VmLoop() as loop:

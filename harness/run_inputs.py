@@ -15,7 +15,7 @@ from harness.cases.case import Case
 from harness.config import Settings
 from harness.errors import UsageError
 from harness.kernels.kernel import Kernel
-from harness.kernels.spec import resolve
+from harness.kernels.spec import resolve_to_boot
 from harness.options import RunOptions, judged_by
 from harness.report.building import BuildDisplay
 from harness.suites.kunit import KUNIT
@@ -64,7 +64,7 @@ class RunInputs:
             quiet = self._options.ui in ("", "quiet")
             with contextlib.closing(BuildDisplay(self._console, quiet=quiet)) as display:
                 for spec in dict.fromkeys(self._options.kernels or self._settings.run.kernels):
-                    kernel = resolve(spec, build_tree=self._options.build, progress=display)
+                    kernel = resolve_to_boot(spec, build_tree=self._options.build, progress=display)
                     name, number = kernel.name, 2
                     while name in self.by_name:
                         name, number = f"{kernel.name}-{number}", number + 1

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """From the words of a user to a kernel."""
 
+import platform
 import re
 from dataclasses import replace
 from pathlib import Path
 
-from harness.errors import UsageError
+from harness.errors import KernelError, UsageError
 from harness.kernels.build import Plan, Progress, build, kernel_of, plan_recipe, plan_tree
 from harness.kernels.debian import debian_kernel
-from harness.kernels.kernel import Kernel
+from harness.kernels.kernel import Arch, Kernel
 from harness.kernels.read import read_kernel
 from harness.kernels.recipe import find_recipe
 from harness.kernels.tree import tree_kernel
@@ -48,6 +49,26 @@ def resolve(spec: str, *, build_tree: bool = False, progress: Progress | None = 
         f"no kernel {spec!r}",
         "give debian:SERIES (debian:6.12), recipe:NAME, a kernel image, or a built kernel tree",
     )
+
+
+def resolve_to_boot(
+    spec: str, *, build_tree: bool = False, progress: Progress | None = None
+) -> Kernel:
+    """The same, for a guest: its programs, the agent first, are compiled for this host.
+
+    Raises:
+        UsageError: it names nothing.
+        KernelError: what it names cannot be had, is not a kernel, or is one for other machines.
+    """
+    kernel = resolve(spec, build_tree=build_tree, progress=progress)
+    host = platform.machine()
+    # A machine of another name may run programs of both.
+    if host in tuple(Arch) and host != kernel.arch:
+        raise KernelError(
+            f"{spec} is a kernel for {kernel.arch.value}: programs of this host are for {host}",
+            f"give a kernel for {host}, or run kharness on {kernel.arch.value}",
+        )
+    return kernel
 
 
 def plan_of(what: str, source: str | None = None) -> Plan:

@@ -2,6 +2,7 @@
 import contextlib
 import gzip
 import os
+import platform
 import signal
 import struct
 import subprocess
@@ -19,7 +20,8 @@ from harness.kernels.image import read_image
 from harness.kernels.kconfig import config_version, parse_kconfig
 from harness.kernels.kernel import Arch, Kernel
 from harness.kernels.read import read_kernel, version_numbers
-from harness.kernels.spec import resolve, short_name
+from harness.kernels.spec import resolve, resolve_to_boot, short_name
+from tests.judging import COMMAND
 
 
 @pytest.fixture
@@ -122,6 +124,44 @@ def test_arm64_image_packed_or_not(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
         facts = read_image(tmp_path / name)
         assert (facts.arch, facts.release) == (Arch.AARCH64, "6.9.1-test")
+
+
+@pytest.mark.parametrize(
+    ("host", "says"),
+    [("aarch64", ""), ("x86_64", "is a kernel for aarch64: programs of this host are for x86_64")],
+)
+def test_a_kernel_for_another_machine_is_not_booted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, says: str
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: host)
+    (tmp_path / "Image").write_bytes(arm64_image(b"6.9.1"))
+    assert resolve(str(tmp_path / "Image")).arch is Arch.AARCH64
+    if not says:
+        assert resolve_to_boot(str(tmp_path / "Image")).arch is Arch.AARCH64
+        return
+    with pytest.raises(KernelError, match=says) as caught:
+        resolve_to_boot(str(tmp_path / "Image"))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(platform.machine() == "aarch64", reason="the image is for this host")
+@pytest.mark.parametrize("words", [("run", "a.c"), ("shell",)], ids=" ".join)
+def test_a_kernel_for_another_machine_is_refused_in_one_line(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "Image").write_bytes(arm64_image(b"6.9.1"))
+    (tmp_path / "a.c").write_text('#include "kcase.h"\nTEST(a) {}\nKCASE_MAIN\n')
+    done = subprocess.run(
+        [*COMMAND, *words, "--kernel", "Image"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 3
+    assert done.stderr.startswith("kharness: Image is a kernel for aarch64: ")
+    assert done.stderr.count("\n") == 1
 
 
 def test_built_in_config_is_found(tmp_path: Path) -> None:
