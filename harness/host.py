@@ -12,6 +12,12 @@ from pathlib import Path
 from harness.errors import HostError
 
 CGROUP = Path("/sys/fs/cgroup")
+CPUINFO = Path("/proc/cpuinfo")
+CPU_FACTS = (
+    *("vendor_id", "cpu family", "model", "model name", "stepping", "microcode", "flags", "bugs"),
+    *("CPU implementer", "CPU architecture", "CPU variant", "CPU part", "CPU revision", "Features"),
+)
+"""Of /proc/cpuinfo, on x86 and arm64 (arch/x86/kernel/cpu/proc.c, arch/arm64/kernel/cpuinfo.c)."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,13 @@ def boot_id() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return "unknown"
+
+
+def cpu_model(cpuinfo: Path = CPUINFO) -> str:
+    """What the CPUs are and can do, in words that stay the same while they do."""
+    lines = (line.partition(":") for line in _text(cpuinfo).splitlines())
+    facts = {f"{key.strip()}:{value}" for key, _, value in lines if key.strip() in CPU_FACTS}
+    return "\n".join(sorted(facts))
 
 
 def memory_available_mib() -> int:

@@ -22,12 +22,12 @@ from qemu.qmp import ExecuteError
 
 from harness.cache import digest, owned
 from harness.errors import HostError, KharnessError
-from harness.host import Qemu
+from harness.host import Qemu, boot_id, cpu_model
 from harness.locks import Lock
 from harness.vm.console import Console
 from harness.vm.guest import IGNORE_SHARED, BootLimits, Guest, restore
 from harness.vm.machine import Machine
-from harness.vm.qemu import Channel, Descriptors, Launch, MemoryFile, command_line
+from harness.vm.qemu import Accel, Channel, Descriptors, Launch, MemoryFile, command_line
 from harness.vm.shelf import (
     in_memory,
     lock_path,
@@ -94,11 +94,14 @@ def template_key(qemu: Qemu, launch: Launch) -> str:
     """Hex digest of everything that shapes a template."""
     shape = command_line(str(qemu.path), launch, Descriptors(0, 0, {}))
     about = qemu.path.stat()
+    # With KVM the guest has this host's CPU, and its kernel has patched itself for that one.
+    host = (boot_id(), cpu_model()) if launch.accel is Accel.KVM else ()
     return digest(
         f"template {FORMAT}",
         *(qemu.version_text, f"{about.st_size} {about.st_mtime_ns}"),
         *(launch.kernel.sha256, launch.initramfs.name, "\0".join(launch.standby)),
         "\0".join(shape),
+        *host,
     )[:32]
 
 

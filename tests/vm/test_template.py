@@ -17,7 +17,7 @@ import pytest
 
 from harness.cache import cache_root
 from harness.errors import GuestError, HostError
-from harness.host import Qemu
+from harness.host import Qemu, cpu_model
 from harness.kernels.kernel import Kernel
 from harness.locks import Lock
 from harness.vm import shelf, tmpfs
@@ -229,6 +229,40 @@ def test_a_saved_template_is_used_again(
 def test_a_changed_command_line_is_another_template(qemu: Qemu, launch: Launch) -> None:
     other = Launch(**{**vars(launch), "append": ("nosmp",)})
     assert template_key(qemu, other) != template_key(qemu, launch)
+
+
+CPU = """processor\t: {number}
+model name\t: {model}
+cpu MHz\t\t: {mhz}
+microcode\t: {microcode}
+flags\t\t: fpu {flags}
+
+"""
+
+
+def test_with_kvm_a_template_is_of_this_boot_and_this_cpu(
+    qemu: Qemu, launch: Launch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cache may be on a disk that outlives the boot, or that two machines share."""
+    cpuinfo = tmp_path / "cpuinfo"
+
+    def key(accel: Accel, boot: str = "a", **differs: str) -> str:
+        words = {"model": "Xeon", "mhz": "2100.000", "microcode": "0x1", "flags": "avx", **differs}
+        cpuinfo.write_text("".join(CPU.format(number=n, **words) for n in "012"))
+        monkeypatch.setattr(module, "boot_id", lambda: boot, raising=False)
+        monkeypatch.setattr(module, "cpu_model", lambda: cpu_model(cpuinfo), raising=False)
+        return template_key(qemu, replace(launch, accel=accel))
+
+    others = ({"model": "EPYC"}, {"microcode": "0x2"}, {"flags": "avx amx"})
+    kvm = [key(Accel.KVM), key(Accel.KVM, "b"), *(key(Accel.KVM, **other) for other in others)]
+    assert len(set(kvm)) == 5
+    assert key(Accel.KVM, mhz="3100.000") == kvm[0]
+    tcg = [key(Accel.TCG), key(Accel.TCG, "b"), *(key(Accel.TCG, **other) for other in others)]
+    assert len(set(tcg)) == 1
+
+
+def test_this_host_says_what_its_cpu_is() -> None:
+    assert cpu_model() == cpu_model() != ""
 
 
 @pytest.mark.parametrize("name", ["ram", "state", "meta.json"])
