@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from harness.cgroups import memory_left, text_of
 from harness.errors import HostError
 
 CGROUP = Path("/sys/fs/cgroup")
@@ -81,27 +82,28 @@ def boot_id() -> str:
 
 def cpu_model(cpuinfo: Path = CPUINFO) -> str:
     """What the CPUs are and can do, in words that stay the same while they do."""
-    lines = (line.partition(":") for line in _text(cpuinfo).splitlines())
+    lines = (line.partition(":") for line in text_of(cpuinfo).splitlines())
     facts = {f"{key.strip()}:{value}" for key, _, value in lines if key.strip() in CPU_FACTS}
     return "\n".join(sorted(facts))
 
 
-def memory_available_mib() -> int:
-    """Memory that can be had, in MiB: what the kernel says, or the cgroup's limit if less."""
+def memory_available_mib(root: Path = Path("/")) -> int:
+    """Memory that can be had, in MiB: what the kernel says, or what cgroups leave if less.
+
+    Args:
+        root: the folder with ``proc`` and ``sys``.
+    """
     available = 0
-    for line in _text(Path("/proc/meminfo")).splitlines():
+    for line in text_of(root / "proc/meminfo").splitlines():
         if line.startswith("MemAvailable:"):
-            available = int(line.split()[1]) // 1024
-    limit, used = _text(CGROUP / "memory.max"), _text(CGROUP / "memory.current")
-    if limit.isdigit() and used.isdigit():
-        available = min(available, (int(limit) - int(used)) // (1 << 20))
-    return max(0, available)
+            available = int(line.split()[1]) * 1024
+    return max(0, memory_left(available, root) // (1 << 20))
 
 
 def cpu_count() -> int:
     """CPUs that this process may use: its affinity, or the cgroup's quota if less."""
     count = len(os.sched_getaffinity(0))
-    quota = _text(CGROUP / "cpu.max").split()
+    quota = text_of(CGROUP / "cpu.max").split()
     if len(quota) == 2 and quota[0].isdigit() and quota[1].isdigit():
         count = min(count, -(-int(quota[0]) // int(quota[1])))
     return max(1, count)
@@ -110,10 +112,3 @@ def cpu_count() -> int:
 def free_mib(path: Path) -> int:
     """Free space of the file system that ``path`` is on, in MiB."""
     return shutil.disk_usage(path).free // (1 << 20)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""
