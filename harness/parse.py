@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.verdict.console import Severity, Splat, find_splats, worst
+from harness.verdict.console import SPLATS_LIMIT, Severity, Splat, left_out, worst
 from harness.verdict.ktap import KtapLog, KtapResult, counted, parse
-from harness.verdict.ktap_lines import STAMP
+from harness.verdict.ktap_blame import Blame, blame, reports
 from harness.verdict.outcome import Outcome, Result
+from harness.verdict.printk import is_stamped, parse_line
 from harness.verdict.text import clean, one_line, shorten_middle
 
 DETAIL_LIMIT = 16 * 1024
@@ -48,8 +49,8 @@ def parse_log(text: str, *, name: str, kernel: str = "log") -> ParsedLog:
     """Results of a log.
 
     A result is a test without subtests, or one that went wrong though its subtests did not. What
-    the kernel reported while a test ran makes it a crash; after the last test, it is a result of
-    its own.
+    the kernel reported while a test ran makes it a crash, also where only its own result was still
+    to come; after the last test, it is a result of its own.
 
     Args:
         text: the log, decoded.
@@ -57,18 +58,85 @@ def parse_log(text: str, *, name: str, kernel: str = "log") -> ParsedLog:
         kernel: name of the kernel that the log is of.
     """
     log = parse(text)
-    results = [_result(r, name, kernel) for r in counted(log)]
     problems = list(log.problems)
-    if log.found:
-        results += _afterwards(log, name, kernel)
-        for splat in _bad(find_splats(log.before)):
-            problems.append(f"the kernel reported before the first test: {splat.title}")
-    return ParsedLog(name, tuple(_distinct(results)), tuple(problems), log.found)
+    if not log.found:
+        return ParsedLog(name, (), tuple(problems), found=False)
+    whose = blame(log, reports(log))
+    console = _Console(log)
+    results = [
+        _result(r, console.parted(r.lines, whose.of.get(r.lines, ())), name, kernel)
+        for r in counted(log, own=whose.crashed)
+    ]
+    results += _afterwards(log, console, whose, name, kernel)
+    for splat in _bad(whose.before):
+        problems.append(f"the kernel reported before the first test: {splat.title}")
+    return ParsedLog(name, tuple(_distinct(results)), tuple(problems), found=True)
 
 
-def _result(r: KtapResult, log: str, kernel: str) -> Result:
-    console, words = _parted(r.output)
-    splats = find_splats(console)
+@dataclass(frozen=True)
+class _Parted:
+    """What was printed while a test ran.
+
+    Attributes:
+        console: the kernel's messages, and the whole of each report.
+        words: the program's.
+        splats: with their lines in ``console``.
+    """
+
+    console: str
+    words: str
+    splats: tuple[Splat, ...]
+
+
+class _Console:
+    """The lines of a log that are no KTAP: each is the kernel's or a program's."""
+
+    def __init__(self, log: KtapLog) -> None:
+        self._rows = log.console.split("\n")
+        self._stamped = is_stamped(log.console)
+
+    def parted(self, lines: Sequence[range], splats: Sequence[Splat]) -> _Parted:
+        """The kernel's messages and the program's words.
+
+        Without stamps they cannot be told apart; then they are the kernel's if it reported
+        something.
+
+        Args:
+            lines: those of a test.
+            splats: its own, which may end behind them.
+        """
+        numbers = {number for run in lines for number in run}
+        numbers.update(number for s in splats for number in range(s.first, s.last + 1))
+        ends = {number for s in splats for number in (s.first, s.last)}
+        console: list[str] = []
+        words: list[str] = []
+        place: dict[int, int] = {}
+        for number in sorted(numbers):
+            row = self._rows[number - 1]
+            kernels, said = _kernels(row)
+            if not said:
+                continue
+            if kernels or number in ends or (splats and not self._stamped):
+                console.append(row)
+                place[number] = len(console)
+            else:
+                words.append(row)
+        kept = [replace(s, first=place[s.first], last=place[s.last]) for s in splats[:SPLATS_LIMIT]]
+        if len(splats) > len(kept):
+            kept.append(left_out(len(splats) - len(kept), kept[-1].last))
+        return _Parted("\n".join(console), "\n".join(words), tuple(kept))
+
+
+def _kernels(row: str) -> tuple[bool, bool]:
+    """Has a line something before it that only the kernel's have, and does it say anything?"""
+    if not any(mark in row for mark in ("[", "<", ";", "kern")):
+        return False, bool(row)
+    messages = list(parse_line(1, row))
+    return any(m.kernel for m in messages), any(m.text.strip() for m in messages)
+
+
+def _result(r: KtapResult, parted: _Parted, log: str, kernel: str) -> Result:
+    words, splats = parted.words, parted.splats
     outcome = Outcome(r.status)
     message, file, line = _told(r)
     detail = clean("\n".join(part for part in (r.diagnostics, words) if part))
@@ -88,22 +156,21 @@ def _result(r: KtapResult, log: str, kernel: str) -> Result:
         line=line if file else r.line,
         duration_s=r.duration_s or 0.0,
         stdout=words,
-        console=console,
+        console=parted.console,
         splats=splats,
         parent="::".join((log, "/".join(r.path[:-1]))) if len(r.path) > 1 else "",
     )
 
 
-def _afterwards(log: KtapLog, name: str, kernel: str) -> list[Result]:
+def _afterwards(
+    log: KtapLog, console: _Console, whose: Blame, name: str, kernel: str
+) -> list[Result]:
     """What the kernel reported when no test ran any more."""
     missing = any(r.ok is None for r in counted(log))
-    splats = [
-        splat
-        for splat in _bad(find_splats(log.after))
-        if missing or not NORMAL_END.match(splat.title)
-    ]
+    splats = [splat for splat in _bad(whose.after) if missing or not NORMAL_END.match(splat.title)]
     if not splats:
         return []
+    parted = console.parted((log.rest,), splats)
     return [
         Result(
             case=f"{name}::after the last test",
@@ -112,27 +179,15 @@ def _afterwards(log: KtapLog, name: str, kernel: str) -> list[Result]:
             kernel=kernel,
             outcome=Outcome.CRASH,
             message=one_line((worst(splats) or splats[0]).title),
-            console=log.after,
-            splats=tuple(splats),
+            stdout=parted.words,
+            console=parted.console,
+            splats=parted.splats,
         )
     ]
 
 
 def _bad(splats: Sequence[Splat]) -> list[Splat]:
     return [splat for splat in splats if splat.severity is not Severity.INFO]
-
-
-def _parted(output: str) -> tuple[str, str]:
-    """The kernel's messages and the program's words.
-
-    Without stamps they cannot be told apart; then they are the kernel's if it reported something.
-    """
-    lines = output.splitlines()
-    kernel = [line for line in lines if STAMP.match(line) or line.startswith("<")]
-    if not kernel and find_splats(output):
-        return output, ""
-    stamped = set(kernel)
-    return "\n".join(kernel), "\n".join(line for line in lines if line not in stamped)
 
 
 def _told(r: KtapResult) -> tuple[str, str, int]:

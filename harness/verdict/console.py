@@ -53,14 +53,15 @@ NEEDLES = tuple(sorted(n for n in _ALL if not any(o != n and o in n for o in _AL
 """Without those that another one finds."""
 
 
-def find_splats(text: str) -> tuple[Splat, ...]:
+def find_splats(text: str, *, limit: int = SPLATS_LIMIT) -> tuple[Splat, ...]:
     """Every splat in a console, in order; a healthy kernel's log gives none.
 
-    Takes time that is linear in the length of the text, and keeps at most SPLATS_LIMIT reports
-    with LINES_LIMIT lines each; of both, a mark says how many more there were.
+    Takes time that is linear in the length of the text, and keeps at most ``limit`` reports with
+    LINES_LIMIT lines each; of both, a mark says how many more there were.
 
     Args:
         text: a console or any other log of a kernel; prefixes, colours and noise may be in it.
+        limit: reports that are kept.
     """
     if not text:
         return ()
@@ -68,15 +69,18 @@ def find_splats(text: str) -> tuple[Splat, ...]:
     numbers, lines = _candidates(text)
     if not numbers:
         return ()
-    finder = _Finder(stamped=is_stamped(text))
+    finder = _Finder(stamped=is_stamped(text), limit=limit)
     finder.read(lines, numbers)
     found = sorted(finder.splats, key=lambda splat: (splat.first, splat.last))
     if finder.left_out:
-        last = found[-1]
-        or_more = " or more" if finder.left_out >= LEFT_OUT_LIMIT else ""
-        words = f"{finder.left_out}{or_more} more reports"
-        found.append(Splat("more", words, Severity.INFO, last.last, last.last))
+        found.append(left_out(finder.left_out, found[-1].last))
     return tuple(found)
+
+
+def left_out(count: int, line: int) -> Splat:
+    """Stands at a line for reports that were not kept."""
+    or_more = " or more" if count >= LEFT_OUT_LIMIT else ""
+    return Splat("more", f"{count}{or_more} more reports", Severity.INFO, line, line)
 
 
 def worst(splats: Sequence[Splat]) -> Splat | None:
@@ -142,10 +146,11 @@ class _Report:
 class _Finder:
     """Reads lines and collects splats; one open report for each caller."""
 
-    def __init__(self, *, stamped: bool) -> None:
+    def __init__(self, *, stamped: bool, limit: int) -> None:
         self.splats: list[Splat] = []
         self.left_out = 0
         self._stamped = stamped
+        self._limit = limit
         self._open: dict[str, _Report] = {}
         self._before: dict[str, list[Line]] = {}
         self._said: dict[str, Line] = {}
@@ -360,7 +365,7 @@ class _Finder:
         splat = _splat(report)
         if splat is None:
             return
-        if len(self.splats) >= SPLATS_LIMIT:
+        if len(self.splats) >= self._limit:
             self.left_out += 1
         else:
             self.splats.append(splat)

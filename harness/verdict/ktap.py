@@ -27,9 +27,9 @@ def parse(text: str, *, lenient: bool = True) -> KtapLog:
         line = lines.pop()
         token = parse_line(line.text, lenient=lenient)
         if token is None:
-            builder.other(line.shown, line.text)
+            builder.other(line)
             continue
-        builder.take(token, line.number)
+        builder.take(token, line)
         if isinstance(token, ResultLine):
             _parse_yaml(lines, builder, token.column)
     if lines.cut:

@@ -19,6 +19,7 @@ class Node:
     duration_s: float | None = None
     diagnostics: str = ""
     output: str = ""
+    lines: tuple[range, ...] = ()
     children: tuple["Node", ...] = ()
 
 
@@ -111,4 +112,5 @@ def frozen(node: Node, above: tuple[str, ...]) -> KtapResult:
         duration_s=node.duration_s,
         children=tuple(frozen(child, path) for child in node.children),
         output=node.output,
+        lines=node.lines,
     )

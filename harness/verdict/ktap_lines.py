@@ -29,6 +29,8 @@ FOREIGN = re.compile(
     r"|[a-z]{1,8} *:[a-z]{1,8} *: (?=\[)"
     rf"|\[{CLOCK}\] )"
 )
+# The same where it is the kernel's own mark: what journald and syslog heard of it.
+KERNELS = re.compile(r"(?:[A-Z]|\d{4}-).* kernel: $")
 # kernel/printk/printk.c: print_syslog, print_time, print_caller; journalctl -o short-monotonic
 # adds the host; dmesg -T and dmesg -r have their own times.
 PRINTK = re.compile(
@@ -118,10 +120,11 @@ class LineStream:
             clocked = CLOCKED.match(text) if text[2:3].isdigit() else None
             return Line(number, text, f"# {text[clocked.end() :]}" if clocked else text, False)
         foreign = FOREIGN.match(text)
-        shown = text[foreign.end() :] if foreign else text
-        printk = PRINTK.match(shown)
-        bare = shown[printk.end() :] if printk else shown
-        return Line(number, shown, bare, printk is not None)
+        rest = text[foreign.end() :] if foreign else text
+        kernels = foreign is not None and KERNELS.match(foreign[0]) is not None
+        printk = PRINTK.match(rest)
+        bare = rest[printk.end() :] if printk else rest
+        return Line(number, text if kernels else rest, bare, kernels or printk is not None)
 
 
 def _visible(found: re.Match[str]) -> str:

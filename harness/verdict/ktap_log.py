@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What is read out of a KTAP or TAP log: a tree of results, and what is wrong with the log."""
 
+from collections.abc import Set
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -24,6 +25,7 @@ class KtapResult:
         children: its subtests, in order.
         output: lines that are no KTAP and were printed while it ran (a kernel's messages, a
             program's words), with the kernel's own prefixes.
+        lines: where those stand in the log, from 1.
     """
 
     name: str
@@ -36,6 +38,7 @@ class KtapResult:
     duration_s: float | None = None
     children: tuple["KtapResult", ...] = ()
     output: str = ""
+    lines: tuple[range, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,10 @@ class KtapLog:
         found: there is a version, a plan or a result in the log.
         before: what was printed before the first line of KTAP.
         after: what was printed after the last one.
+        start: line of the log with the first KTAP.
+        rest: lines of ``after``.
+        console: as many lines as the log has, without its KTAP: of a line of that, what the kernel
+            put before it.
     """
 
     version: str = ""
@@ -59,6 +66,9 @@ class KtapLog:
     found: bool = False
     before: str = ""
     after: str = ""
+    start: int = 0
+    rest: range = range(0)
+    console: str = ""
 
 
 BAD: frozenset[Status] = frozenset({"fail", "xpass", "timeout", "error"})
@@ -67,19 +77,25 @@ FAILED = BAD - {"error"}
 """What explains the failure of a test with subtests: a missing result does not."""
 
 
-def counted(log: KtapLog) -> tuple[KtapResult, ...]:
+def counted(log: KtapLog, *, own: Set[tuple[range, ...]] = frozenset()) -> tuple[KtapResult, ...]:
     """The results that count, in the log's order.
 
     A test with subtests is told by them, and counts itself only when it went wrong and none of
     them says so. Where a test is expected to fail, so are its subtests.
+
+    Args:
+        log: as it was read.
+        own: ``lines`` of tests that count themselves, whatever their subtests say.
     """
     found: list[KtapResult] = []
     for result in log.results:
-        _count(result, found, "")
+        _count(result, found, "", own)
     return tuple(found)
 
 
-def _count(result: KtapResult, found: list[KtapResult], expected: str) -> set[Status]:
+def _count(
+    result: KtapResult, found: list[KtapResult], expected: str, own: Set[tuple[range, ...]]
+) -> set[Status]:
     """Adds what counts of a test to ``found``; gives the statuses in it."""
     if not result.children:
         if expected and result.status == "fail":
@@ -90,8 +106,9 @@ def _count(result: KtapResult, found: list[KtapResult], expected: str) -> set[St
         expected = expected or result.reason or f"{result.name} is expected to fail"
     statuses: set[Status] = set()
     for child in result.children:
-        statuses |= _count(child, found, expected)
+        statuses |= _count(child, found, expected, own)
     explained = statuses & (FAILED if result.status == "fail" else {result.status})
-    if result.status in BAD and not explained and not (expected and result.status == "fail"):
+    told = explained or (expected and result.status == "fail")
+    if (result.status in BAD and not told) or result.lines in own:
         found.append(result)
     return statuses | {result.status}

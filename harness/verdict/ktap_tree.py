@@ -8,6 +8,7 @@ subtests: in KTAP a test's own result comes after those of its subtests.
 import re
 
 from harness.verdict.ktap_level import Level, Node, frozen, joined, last_skip, unprinted
+from harness.verdict.ktap_lines import Line
 from harness.verdict.ktap_log import BAD, KtapLog, Status
 from harness.verdict.ktap_rules import (
     YAML_MESSAGE,
@@ -29,6 +30,8 @@ RESULT_LIMIT = 1_000_000
 MISSING_LIMIT = 10_000
 """Missing results that are named one by one, in a whole log: a plan may say any number."""
 PROBLEM_LIMIT = 1000
+PARTS_LIMIT = 4096
+"""Characters of a line that is put together anew: nobody looks at more of a kernel's."""
 KNOWN = {"KTAP": (1,), "TAP": (13, 14)}
 TOTALS = re.compile(
     r" *Totals: pass:(?P<pass>\d{1,9}) fail:(?P<fail>\d{1,9}) xfail:(?P<xfail>\d{1,9})"
@@ -57,6 +60,9 @@ class Builder:
         self._before: list[str] = []
         self._diagnostics: list[str] = []
         self._output: list[str] = []
+        self._console: list[str] = []
+        self._lines = range(0)
+        self._began = 0
         self._subtest: tuple[int, str, int] | None = None
         self._last: Node | None = None
         self._after = False
@@ -74,23 +80,34 @@ class Builder:
         else:
             self._more_problems += 1
 
-    def other(self, shown: str, text: str) -> None:
-        """A line that is no KTAP: it belongs to the test that runs.
-
-        Args:
-            shown: the line with the kernel's prefix.
-            text: without.
-        """
+    def other(self, line: Line) -> None:
+        """A line that is no KTAP: it belongs to the test that runs."""
         self._after = False
-        spaced = text.expandtabs(8) if self._failing else ""
+        spaced = line.text.expandtabs(8) if self._failing else ""
         if spaced.startswith(self._failing or "-"):
             self._diagnostics.append(spaced.removeprefix(self._failing))
-        elif text:
-            self._output.append(shown)
+        elif line.text:
+            first, end = line.number, line.number + 1
+            if self._output:
+                first, end = min(first, self._lines.start), max(end, self._lines.stop)
+            self._lines = range(first, end)
+            self._output.append(line.shown)
+            self._put(line.number, line.shown)
 
-    def take(self, token: Token, line: int) -> None:
+    def _put(self, number: int, shown: str) -> None:
+        """A line of the console where it stands in the log, or a part of one."""
+        missing = number - len(self._console)
+        if missing > 0:
+            self._console += [""] * missing
+        before = self._console[number - 1]
+        if len(before) < PARTS_LIMIT:
+            self._console[number - 1] = f"{before} {shown}" if before else shown
+
+    def take(self, token: Token, line: Line) -> None:
         """A line of KTAP."""
-        self._line = line
+        self._line = line.number
+        if line.stamped:
+            self._put(line.number, line.shown.removesuffix(line.text))
         if isinstance(token, Comment):
             self._comment(token)
             return
@@ -106,7 +123,7 @@ class Builder:
         elif isinstance(token, Subtest):
             self._close_right_of(token.column)
             self._name_subtest(token.column)
-            self._subtest = (token.column, token.name, line)
+            self._subtest = (token.column, token.name, line.number)
         else:
             self._bail(token)
 
@@ -154,6 +171,9 @@ class Builder:
             found=self._found,
             before="\n".join(self._before),
             after="\n".join(self._output),
+            start=self._began,
+            rest=self._lines if self._output else range(0),
+            console="\n".join(self._console),
         )
 
     # What a line does.
@@ -176,7 +196,7 @@ class Builder:
     def _begin(self) -> None:
         """The first line of KTAP: what stands before it belongs to no test."""
         if not self._found:
-            self._found = True
+            self._found, self._began = True, self._line
             self._before, self._output = self._output, []
             self._diagnostics.clear()
 
@@ -236,7 +256,8 @@ class Builder:
         level.bailed = f"Bail out! {token.reason}".strip()
 
     def _result(self, token: ResultLine) -> None:
-        self._found = True
+        if not self._found:
+            self._found, self._began = True, self._line
         if self._subtest and self._announced(token):
             self._subtest = None
         self._name_subtest(token.column)
@@ -512,6 +533,7 @@ class Builder:
             self._diagnostics = []
         if self._output:
             node.output = joined(node.output, self._output)
+            node.lines += (self._lines,)
             self._output = []
 
 
