@@ -4,6 +4,7 @@
 import errno
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -188,6 +189,12 @@ def _hung(verdict: Verdict, diagnosis: Diagnosis, rules: Rules) -> Verdict:
     rest = verdict.message.removeprefix(start)
     detail = f"{diagnosis.evidence.get('summary', '')}\n{verdict.detail}".strip()
     return replace(verdict, message=f"{start}: {diagnosis.words}{rest}", detail=detail)
+
+
+def weighed(verdict: Verdict, splats: Sequence[Splat], rules: Rules) -> Verdict:
+    """What a test comes to while which the kernel reported something."""
+    counted = [s for s in splats if s.severity is not Severity.INFO and not s.expected]
+    return _with_splats(counted, verdict, rules) if counted else verdict
 
 
 def _with_splats(splats: list[Splat], verdict: Verdict, rules: Rules) -> Verdict:

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.verdict.console import SPLATS_LIMIT, Severity, Splat, left_out, worst
+from harness.verdict.console import Severity, Splat, worst
 from harness.verdict.ktap import KtapLog, KtapResult, counted, parse
-from harness.verdict.ktap_blame import Blame, blame, reports
+from harness.verdict.ktap_blame import Blame, Console, Parted, blame, reports
 from harness.verdict.outcome import Outcome, Result
-from harness.verdict.printk import is_stamped, parse_line
 from harness.verdict.text import clean, one_line, shorten_middle
 
 DETAIL_LIMIT = 16 * 1024
@@ -62,7 +61,7 @@ def parse_log(text: str, *, name: str, kernel: str = "log") -> ParsedLog:
     if not log.found:
         return ParsedLog(name, (), tuple(problems), found=False)
     whose = blame(log, reports(log))
-    console = _Console(log)
+    console = Console(log)
     results = [
         _result(r, console.parted(r.lines, whose.of.get(r.lines, ())), name, kernel)
         for r in counted(log, own=whose.crashed)
@@ -73,69 +72,7 @@ def parse_log(text: str, *, name: str, kernel: str = "log") -> ParsedLog:
     return ParsedLog(name, tuple(_distinct(results)), tuple(problems), found=True)
 
 
-@dataclass(frozen=True)
-class _Parted:
-    """What was printed while a test ran.
-
-    Attributes:
-        console: the kernel's messages, and the whole of each report.
-        words: the program's.
-        splats: with their lines in ``console``.
-    """
-
-    console: str
-    words: str
-    splats: tuple[Splat, ...]
-
-
-class _Console:
-    """The lines of a log that are no KTAP: each is the kernel's or a program's."""
-
-    def __init__(self, log: KtapLog) -> None:
-        self._rows = log.console.split("\n")
-        self._stamped = is_stamped(log.console)
-
-    def parted(self, lines: Sequence[range], splats: Sequence[Splat]) -> _Parted:
-        """The kernel's messages and the program's words.
-
-        Without stamps they cannot be told apart; then they are the kernel's if it reported
-        something.
-
-        Args:
-            lines: those of a test.
-            splats: its own, which may end behind them.
-        """
-        numbers = {number for run in lines for number in run}
-        numbers.update(number for s in splats for number in range(s.first, s.last + 1))
-        ends = {number for s in splats for number in (s.first, s.last)}
-        console: list[str] = []
-        words: list[str] = []
-        place: dict[int, int] = {}
-        for number in sorted(numbers):
-            row = self._rows[number - 1]
-            kernels, said = _kernels(row)
-            if not said:
-                continue
-            if kernels or number in ends or (splats and not self._stamped):
-                console.append(row)
-                place[number] = len(console)
-            else:
-                words.append(row)
-        kept = [replace(s, first=place[s.first], last=place[s.last]) for s in splats[:SPLATS_LIMIT]]
-        if len(splats) > len(kept):
-            kept.append(left_out(len(splats) - len(kept), kept[-1].last))
-        return _Parted("\n".join(console), "\n".join(words), tuple(kept))
-
-
-def _kernels(row: str) -> tuple[bool, bool]:
-    """Has a line something before it that only the kernel's have, and does it say anything?"""
-    if not any(mark in row for mark in ("[", "<", ";", "kern")):
-        return False, bool(row)
-    messages = list(parse_line(1, row))
-    return any(m.kernel for m in messages), any(m.text.strip() for m in messages)
-
-
-def _result(r: KtapResult, parted: _Parted, log: str, kernel: str) -> Result:
+def _result(r: KtapResult, parted: Parted, log: str, kernel: str) -> Result:
     words, splats = parted.words, parted.splats
     outcome = Outcome(r.status)
     message, file, line = _told(r)
@@ -163,7 +100,7 @@ def _result(r: KtapResult, parted: _Parted, log: str, kernel: str) -> Result:
 
 
 def _afterwards(
-    log: KtapLog, console: _Console, whose: Blame, name: str, kernel: str
+    log: KtapLog, console: Console, whose: Blame, name: str, kernel: str
 ) -> list[Result]:
     """What the kernel reported when no test ran any more."""
     missing = any(r.ok is None for r in counted(log))

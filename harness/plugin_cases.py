@@ -3,6 +3,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 from harness.cases.case import Case, CaseKind
 from harness.cases.discover import load
 from harness.errors import KharnessError
+from harness.judging import Rules, weighed
 from harness.plugin_options import RUN_KEY
+from harness.python_result import warn_of
 from harness.report.journal import SUBTESTS
 from harness.verdict.outcome import Outcome, Result
 from harness.verdict.suites import subtests
@@ -82,7 +85,10 @@ class CaseItem(pytest.Item):
         """The case's result and those of its subtests; none before it ran."""
         if self.result is None:
             return []
-        further = subtests(self.result) if self.case.kind in KTAP_KINDS else ()
+        if self.case.kind not in KTAP_KINDS:
+            return [self.result]
+        rules = Rules(timeout_s=0, warn=warn_of(self.config.stash[RUN_KEY]))
+        further = subtests(self.result, weigh=partial(weighed, rules=rules))
         if not further:
             return [self.result]
         # Who reads a journal that was cut knows whether they are all there.

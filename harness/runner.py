@@ -234,7 +234,12 @@ class KernelRunner:
                 await guest.close()
                 ticket.release()
             path = console.path
-        return kunit_result(base, log, self.consoles.relative(path) if path else "")
+        result = kunit_result(
+            *(base, log, self.consoles.relative(path) if path else ""),
+            release=self.kernel.release,
+            rules=self._rules(case),
+        )
+        return await self._decoded(result)
 
     async def _attempt(
         self, guest: Guest, case: Case, capture: Capture, name: str, entropy: bytes | None
@@ -268,8 +273,10 @@ class KernelRunner:
         base = replace(base, console_file=self.consoles.relative(stored) if stored else "")
         if trial.dump:
             base = replace(base, files={**base.files, "dump": self.consoles.relative(trial.dump)})
-        rules = Rules(self._timeout_s(case), self._settings.warn, self._settings.expect)
-        return judged(case, base, trial, kernel=self.kernel, rules=rules)
+        return judged(case, base, trial, kernel=self.kernel, rules=self._rules(case))
+
+    def _rules(self, case: Case) -> Rules:
+        return Rules(self._timeout_s(case), self._settings.warn, self._settings.expect)
 
     def _timeout_s(self, case: Case) -> float:
         if case.call and case.timeout_s:

@@ -4,10 +4,11 @@
 import bisect
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from harness.verdict.console import find_splats, worst
+from harness.verdict.console import SPLATS_LIMIT, find_splats, left_out, worst
 from harness.verdict.ktap_log import KtapLog, KtapResult
+from harness.verdict.printk import is_stamped, parse_line
 from harness.verdict.splat import Splat
 
 
@@ -70,3 +71,65 @@ def _all(results: Sequence[KtapResult]) -> Iterator[tuple[range, ...]]:
         yield from _all(result.children)
         if result.lines:
             yield result.lines
+
+
+@dataclass(frozen=True)
+class Parted:
+    """What was printed while a test ran.
+
+    Attributes:
+        console: the kernel's messages, and the whole of each report.
+        words: the program's.
+        splats: with their lines in ``console``.
+    """
+
+    console: str
+    words: str
+    splats: tuple[Splat, ...]
+
+
+class Console:
+    """The lines of a log that are no KTAP: each is the kernel's or a program's."""
+
+    def __init__(self, log: KtapLog) -> None:
+        self._rows = log.console.split("\n")
+        self._stamped = is_stamped(log.console)
+
+    def parted(self, lines: Sequence[range], splats: Sequence[Splat]) -> Parted:
+        """The kernel's messages and the program's words.
+
+        Without stamps they cannot be told apart; then they are the kernel's if it reported
+        something.
+
+        Args:
+            lines: those of a test.
+            splats: its own, which may end behind them.
+        """
+        numbers = {number for run in lines for number in run}
+        numbers.update(number for s in splats for number in range(s.first, s.last + 1))
+        ends = {number for s in splats for number in (s.first, s.last)}
+        console: list[str] = []
+        words: list[str] = []
+        place: dict[int, int] = {}
+        for number in sorted(numbers):
+            row = self._rows[number - 1]
+            kernels, said = _kernels(row)
+            if not said:
+                continue
+            if kernels or number in ends or (splats and not self._stamped):
+                console.append(row)
+                place[number] = len(console)
+            else:
+                words.append(row)
+        kept = [replace(s, first=place[s.first], last=place[s.last]) for s in splats[:SPLATS_LIMIT]]
+        if len(splats) > len(kept):
+            kept.append(left_out(len(splats) - len(kept), kept[-1].last))
+        return Parted("\n".join(console), "\n".join(words), tuple(kept))
+
+
+def _kernels(row: str) -> tuple[bool, bool]:
+    """Has a line something before it that only the kernel's have, and does it say anything?"""
+    if not any(mark in row for mark in ("[", "<", ";", "kern")):
+        return False, bool(row)
+    messages = list(parse_line(1, row))
+    return any(m.kernel for m in messages), any(m.text.strip() for m in messages)

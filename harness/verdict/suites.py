@@ -8,13 +8,16 @@ code's bits and its result lines. Any other program: KTAP where there is some, a
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from harness.verdict.judge import signal_name
 from harness.verdict.ktap import KtapLog, KtapResult, counted, parse
+from harness.verdict.ktap_blame import Blame, Console, Parted, blame, reports
 from harness.verdict.outcome import Outcome, Result, Verdict
+from harness.verdict.splat import Splat
 from harness.verdict.text import GAP, decode, one_line, shorten_middle
+from harness.verdict.weigh import Weigh, crashes
 
 DETAIL_LIMIT = 16 * 1024
 SHOWN_LINES = 40
@@ -125,20 +128,76 @@ def _by_code(text: str, code: int, said: Outcome, ended: Ended) -> Verdict:
     return _verdict(said, f"exit {code}: {_last(text) or 'it printed nothing'}", text, ended)
 
 
-def judge_kunit(text: str) -> Verdict:
-    """The KUnit tests of a boot, out of what the kernel printed."""
+def judge_kunit(
+    text: str, splats: Sequence[Splat] | None = None, *, weigh: Weigh = crashes
+) -> Verdict:
+    """The KUnit tests of a boot, out of what the kernel printed.
+
+    Args:
+        text: the boot's console.
+        splats: what the kernel reported, with their lines in it; None to look for it.
+        weigh: what a report makes of a test.
+    """
     log = parse(text)
-    found = counted(log)
+    whose = blame(log, reports(log) if splats is None else splats)
+    found = list(_leaves(log, whose, weigh))
     if not found:
         return Verdict(Outcome.SKIP, "no KUnit test ran while this kernel booted (CONFIG_KUNIT)")
-    bad = [r for r in found if not _outcome(r).good]
-    detail = "\n".join(f"{' / '.join(r.path)}: {_reason(r)}\n{r.diagnostics}" for r in bad)
-    detail = shorten_middle(detail, DETAIL_LIMIT)
+    bad = [leaf for leaf in found if not leaf.verdict.outcome.good]
+    crashed = [leaf for leaf in bad if leaf.verdict.outcome is Outcome.CRASH]
+    detail = "\n".join(
+        f"{' / '.join(x.test.path)}: {x.verdict.message}\n{x.test.diagnostics}" for x in bad
+    )
+    verdict = Verdict(Outcome.PASS, detail=f"{len(found)} tests")
     if bad:
-        return Verdict(Outcome.FAIL, one_line(_failed(bad)), detail)
-    if log.bailed:
-        return Verdict(Outcome.FAIL, one_line(log.bailed), detail)
-    return Verdict(Outcome.PASS, detail=f"{len(found)} tests")
+        first = (crashed or bad)[0]
+        did = f"crashed, {len(bad) - 1} more went wrong" if crashed and len(bad) > 1 else "crashed"
+        if not crashed:
+            did = f"failed and {len(bad) - 1} more" if len(bad) > 1 else "failed"
+        why = first.verdict.message
+        words = f"{first.test.name} {did}" + (f": {why}" if why != first.verdict.outcome else "")
+        outcome = Outcome.CRASH if crashed else Outcome.FAIL
+        verdict = Verdict(outcome, one_line(words), shorten_middle(detail, DETAIL_LIMIT))
+    elif log.bailed:
+        verdict = Verdict(Outcome.FAIL, one_line(log.bailed))
+    if whose.after and not crashed:
+        verdict = weigh(verdict, whose.after)
+    return verdict
+
+
+@dataclass(frozen=True)
+class _Leaf:
+    """A result that counts, with what the kernel reported while it ran; else None."""
+
+    test: KtapResult
+    verdict: Verdict
+    parted: Parted | None
+
+
+def _leaves(log: KtapLog, whose: Blame, weigh: Weigh) -> Iterator[_Leaf]:
+    """The results that count, and what each comes to."""
+    passed = Verdict(Outcome.PASS)
+    own = {
+        lines
+        for lines, splats in whose.of.items()
+        if weigh(passed, splats).outcome is not Outcome.PASS
+    }
+    console = Console(log) if whose.of else None
+    for test in counted(log, own=own):
+        outcome, reasons = _outcome(test), test.diagnostics
+        place = PLACE.search(reasons) if not outcome.good else None
+        verdict = Verdict(
+            outcome,
+            "" if outcome is Outcome.PASS else _reason(test),
+            shorten_middle(reasons, DETAIL_LIMIT) if not outcome.good else "",
+            file=place[1] if place else "",
+            line=int(place[2]) if place else 0,
+        )
+        splats = whose.of.get(test.lines, ())
+        if console and splats:
+            yield _Leaf(test, weigh(verdict, splats), console.parted(test.lines, splats))
+        else:
+            yield _Leaf(test, verdict, None)
 
 
 def _skip_reason(log: KtapLog, text: str) -> str:
@@ -209,20 +268,23 @@ def _ltp(found: re.Match[str]) -> str:
 # Subtests
 
 
-def subtests(result: Result) -> tuple[Result, ...]:
+def subtests(result: Result, *, weigh: Weigh = crashes) -> tuple[Result, ...]:
     """The subtests of a program that prints KTAP, as results of their own.
 
     Args:
-        result: the program's.
+        result: the program's; or of KUnit's tests, whose kernel prints the KTAP and its reports.
+        weigh: what such a report makes of a test.
     """
     named: Counter[tuple[str, str]] = Counter()
     found = []
     kunit = result.case.startswith("kunit::")
     cut = bool(GAP.search(result.stdout))
-    for leaf in counted(parse(result.stdout)):
-        if cut and leaf.ok is None:
+    log = parse(result.stdout)
+    for leaf in _leaves(log, blame(log, result.splats if kunit else ()), weigh):
+        test, verdict, parted = leaf.test, leaf.verdict, leaf.parted
+        if cut and test.ok is None:
             continue  # of what is missing nobody knows
-        path = leaf.path
+        path = test.path
         # Of KUnit's tests the suite is the outermost name.
         group, rest = (path[0], path[1:]) if kunit and len(path) > 1 else (result.name, path)
         name = one_line(" / ".join(rest))
@@ -230,29 +292,25 @@ def subtests(result: Result) -> tuple[Result, ...]:
         if named[group, name] > 1:
             name = f"{name} ({named[group, name]})"
         node = f"{result.case}::{group}::{name}" if group != result.name else ""
-        outcome = _outcome(leaf)
-        reasons = leaf.diagnostics
-        message = "" if outcome is Outcome.PASS else _reason(leaf)
-        place = PLACE.search(reasons) if not outcome.good else None
         found.append(
             replace(
                 result,
                 case=node or f"{result.case}::{name}",
                 classname=f"{result.classname}.{UNCLASSED.sub('_', one_line(group))}",
                 name=name,
-                outcome=outcome,
-                message=message,
-                detail=shorten_middle(reasons, DETAIL_LIMIT) if not outcome.good else "",
-                file=place[1] if place else result.file,
-                line=int(place[2]) if place else 0,
-                duration_s=leaf.duration_s or 0.0,
+                outcome=verdict.outcome,
+                message=verdict.message,
+                detail=verdict.detail,
+                file=verdict.file or result.file,
+                line=verdict.line,
+                duration_s=test.duration_s or 0.0,
                 user_s=0.0,
                 system_s=0.0,
                 maxrss_kib=0,
                 stdout="",
                 stderr="",
-                console="",
-                splats=(),
+                console=parted.console if parted else "",
+                splats=parted.splats if parted else (),
                 attempts=(),
                 evidence={},
                 files={},

@@ -1,12 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A case's verdict in the light of the splats that were expected."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from harness.verdict.console import worst
 from harness.verdict.expected import Expectation
 from harness.verdict.outcome import Outcome, Verdict
 from harness.verdict.splat import Severity, Splat
+
+Weigh = Callable[[Verdict, Sequence[Splat]], Verdict]
+"""What a test comes to, that says something and while which the kernel reported something."""
+
+
+def crashes(verdict: Verdict, splats: Sequence[Splat]) -> Verdict:
+    """A crash, whatever the test says, where a report counts."""
+    root = worst(splats)
+    if root is None:
+        return verdict
+    said = verdict.message or f"it reported a {verdict.outcome.value}"
+    return replace(verdict, outcome=Outcome.CRASH, message=root.title, detail=f"beside it: {said}")
 
 
 def with_expected(
