@@ -3,13 +3,15 @@
 
 Source of the grammar: Documentation/dev-tools/ktap.rst of Linux 6.12 (KTAP 1), and the TAP 13 and
 14 specifications. What is accepted beyond them, and why, is in docs/ktap.md. ``ktap_lines`` takes
-prefixes off lines, ``ktap_rules`` says what a line is, ``ktap_tree`` puts the tree together.
+prefixes off lines, ``ktap_rules`` says what a line is, ``ktap_yaml`` reads blocks of YAML, and
+``ktap_tree`` puts the tree together.
 """
 
 from harness.verdict.ktap_lines import LineStream
 from harness.verdict.ktap_log import BAD, KtapLog, KtapResult, Status, counted
 from harness.verdict.ktap_rules import ResultLine, parse_line
 from harness.verdict.ktap_tree import Builder
+from harness.verdict.ktap_yaml import parse_block
 
 
 def parse(text: str, *, lenient: bool = True) -> KtapLog:
@@ -31,31 +33,14 @@ def parse(text: str, *, lenient: bool = True) -> KtapLog:
             continue
         builder.take(token, line)
         if isinstance(token, ResultLine):
-            _parse_yaml(lines, builder, token.column)
+            block = parse_block(lines, token.column, lenient=lenient)
+            if block:
+                builder.yaml(block.yaml)
+                for other in block.others:
+                    builder.other(other)
     if lines.cut:
         builder.problem(f"{lines.cut} lines were too long to be read whole")
     return builder.finish()
-
-
-def _parse_yaml(lines: LineStream, builder: Builder, column: int) -> None:
-    """``  ---``, lines of YAML, ``  ...``: diagnostics of the result before it (TAP 13 and 14).
-
-    A block that is never closed ends before the next result.
-    """
-    line = lines.peek()
-    if line is None or line.text.lstrip(" \t#") != "---":
-        return
-    lines.pop()
-    block: list[str] = []
-    while (line := lines.peek()) is not None:
-        token = parse_line(line.text)
-        if isinstance(token, ResultLine) and token.column <= column:
-            break
-        lines.pop()
-        if line.text.lstrip(" \t#") == "...":
-            break
-        block.append(line.text)
-    builder.yaml(block)
 
 
 __all__ = ["BAD", "KtapLog", "KtapResult", "Status", "counted", "parse"]

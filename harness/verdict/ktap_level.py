@@ -2,6 +2,7 @@
 """What is known of results and of their levels while a KTAP log is read."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from harness.verdict.ktap_log import KtapResult, Status
@@ -70,7 +71,8 @@ class Level:
     @property
     def used(self) -> bool:
         """Something in it would be lost if it were dropped."""
-        return bool(self.count or self.nodes or self.plan or self.started or self.header)
+        told = self.count or self.nodes or self.plan or self.started or self.header
+        return bool(told or self.bailed)
 
 
 def unprinted(level: Level) -> list[Status]:
@@ -93,7 +95,7 @@ def last_skip(level: Level) -> str:
     return last.reason if last is not None and last.status == "skip" else ""
 
 
-def joined(text: str, lines: list[str]) -> str:
+def joined(text: str, lines: Sequence[str]) -> str:
     """A text and further lines."""
     return "\n".join([text, *lines] if text else lines)
 

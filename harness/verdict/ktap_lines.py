@@ -6,7 +6,7 @@ time and caller, syslog's and logcat's headers, the stamps of CI systems.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.verdict.text import ANSI, ILLEGAL
@@ -80,6 +80,7 @@ class LineStream:
         lines = self._split(text)
         self._lines = _unglued(_mended(lines)) if lenient else lines
         self._lenient = lenient
+        self._back: list[Line] = []
         self._next = next(self._lines, None)
 
     def peek(self) -> Line | None:
@@ -95,8 +96,17 @@ class LineStream:
         line = self._next
         if line is None:
             raise EOFError
-        self._next = next(self._lines, None)
+        self._next = self._back.pop() if self._back else next(self._lines, None)
         return line
+
+    def back(self, lines: Sequence[Line]) -> None:
+        """Gives lines back that were taken last, in the log's order."""
+        if not lines:
+            return
+        if self._next is not None:
+            self._back.append(self._next)
+        self._back += reversed(lines)
+        self._next = self._back.pop()
 
     def _split(self, text: str) -> Iterator[Line]:
         start, number = 0, 0

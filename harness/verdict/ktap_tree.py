@@ -6,6 +6,7 @@ subtests: in KTAP a test's own result comes after those of its subtests.
 """
 
 import re
+from collections.abc import Sequence
 
 from harness.verdict.ktap_level import Level, Node, frozen, joined, last_skip, unprinted
 from harness.verdict.ktap_lines import Line
@@ -127,7 +128,7 @@ class Builder:
         else:
             self._bail(token)
 
-    def yaml(self, block: list[str]) -> None:
+    def yaml(self, block: Sequence[str]) -> None:
         """A block of YAML after a result."""
         node = self._last
         if node is None:
@@ -140,7 +141,7 @@ class Builder:
             if message and not node.reason and node.status in BAD:
                 words = message[2]
                 if re.fullmatch(r"[|>][-+]?\d?", words):
-                    words = " ".join(_deeper(block[number + 1 :], message[1]))
+                    words = " ".join(_deeper(block, number + 1, message[1]))
                 node.reason = one_line(words.strip("'\""))
 
     def finish(self) -> KtapLog:
@@ -537,10 +538,11 @@ class Builder:
             self._output = []
 
 
-def _deeper(lines: list[str], indent: str) -> list[str]:
-    """The lines of a block in YAML: those that are indented by more than its key."""
+def _deeper(lines: Sequence[str], start: int, indent: str) -> list[str]:
+    """The lines of a block in YAML: those from ``start`` on that are right of its key."""
     found = []
-    for line in lines:
+    for number in range(start, len(lines)):
+        line = lines[number]
         if line.strip() and not line.startswith((f"{indent} ", f"{indent}\t")):
             break
         if line.strip():
