@@ -66,11 +66,11 @@ def _default(folder: Path, known: list[str]) -> list[str]:
 
 
 def _entries(file: Path) -> Iterator[tuple[str, str]]:
-    """``name command``, a line each; ``#`` comments."""
+    """``name command``, a line each, apart by blanks or tabs; ``#`` comments."""
     for line in file.read_text("utf-8", "replace").splitlines():
-        name, _, command = line.strip().partition(" ")
+        name, *command = line.split(None, 1)[:2] or [""]
         if name and not name.startswith("#"):
-            yield name, command.strip() or name
+            yield name, command[0].strip() if command else name
 
 
 def _each_its_own_name(

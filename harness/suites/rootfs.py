@@ -252,6 +252,7 @@ def read_folder(folder: Path, guest: str) -> dict[str, File]:
 
 def _read_tarball(path: Path) -> dict[str, File]:
     files: dict[str, File] = {}
+    left_out: set[str] = set()
     with tarfile.open(path) as archive:
         for member in archive:
             name = posixpath.normpath(f"/{member.name}")
@@ -261,10 +262,19 @@ def _read_tarball(path: Path) -> dict[str, File]:
                 files[name] = File(b"", member.mode & 0o7777, folder=True)
             elif member.issym():
                 files[name] = File(os.fsencode(member.linkname), link=True)
-            elif member.isreg() or member.islnk():
+            elif member.islnk():
+                target = posixpath.normpath(f"/{member.linkname}")
+                if target in files:
+                    files[name] = files[target]
+                elif target not in left_out:
+                    words = f"{member.name} is a hard link to {member.linkname}, which is not"
+                    raise UsageError(f"the root {path}: {words} in it", "pack what it links to")
+            elif member.isreg():
                 stream = archive.extractfile(member)
                 data = stream.read() if stream else b""
                 files[name] = File(data, member.mode & 0o7777)
+            else:
+                left_out.add(name)
     return files
 
 

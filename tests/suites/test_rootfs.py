@@ -291,3 +291,50 @@ def test_a_program_is_made_to_print_line_by_line(made: tuple[Path, Path]) -> Non
     assert how == "_STDBUF_O=L"
     assert preload.removeprefix("LD_PRELOAD=") in root.files
     assert GuestRoot({}).line_buffering(made[0]) == ()
+
+
+@pytest.mark.parametrize("between", [" ", "\t", "\t\t", " \t "])
+def test_a_runtest_file_may_have_tabs(ltp: Path, tmp_path: Path, between: str) -> None:
+    folder = tmp_path / "ltp"
+    shutil.copytree(ltp, folder)
+    script = folder / "testcases" / "bin" / "cgroup_regression_test.sh"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
+    lines = [f"cgroup{between}cgroup_regression_test.sh", f"\tonce{between}sh -c{between}true"]
+    (folder / "runtest" / "calls").write_text("\n".join(["#\tno test", "", *lines, ""]))
+    cases = load_ltp(folder, ["calls"], GuestRoot(), "spec")
+    assert [case.name for case in cases] == ["cgroup", "once"]
+    commands = [case.call.argv for case in cases if case.call]
+    assert commands[0] == ("/opt/ltp/testcases/bin/cgroup_regression_test.sh",)
+    assert commands[1][1:] == ("-c", "true")
+
+
+def _packed(path: Path, *members: tuple[str, bytes, str]) -> Path:
+    """A tarball of names, types and what they link to."""
+    with tarfile.open(path, "w") as archive:
+        for name, kind, target in members:
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, target
+            archive.addfile(member)
+    return path
+
+
+def test_a_hard_link_is_what_it_links_to(tmp_path: Path) -> None:
+    root = _packed(
+        tmp_path / "root.tar",
+        *(("bin/a", tarfile.REGTYPE, ""), ("./bin/b", tarfile.LNKTYPE, "./bin/a")),
+        *(("c", tarfile.SYMTYPE, "d"), ("d", tarfile.SYMTYPE, "c"), ("e", tarfile.LNKTYPE, "c")),
+        *(("dev/null", tarfile.CHRTYPE, ""), ("dev/zero", tarfile.LNKTYPE, "dev/null")),
+    )
+    files = read_rootfs(root)
+    assert files["/bin/b"] == files["/bin/a"]
+    assert files["/e"] == files["/c"]
+    assert "/dev/zero" not in files
+
+
+@pytest.mark.parametrize("target", ["gone", "a"])
+def test_a_hard_link_to_nothing_is_told_in_one_line(tmp_path: Path, target: str) -> None:
+    root = _packed(tmp_path / "root.tar", ("a", tarfile.LNKTYPE, target))
+    words = f"a is a hard link to {target}, which is not in it"
+    with pytest.raises(UsageError, match=words):
+        read_rootfs(root)
