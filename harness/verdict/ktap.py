@@ -9,7 +9,7 @@ prefixes off lines, ``ktap_rules`` says what a line is, ``ktap_yaml`` reads bloc
 
 from harness.verdict.ktap_lines import LineStream
 from harness.verdict.ktap_log import BAD, KtapLog, KtapResult, Status, counted
-from harness.verdict.ktap_rules import ResultLine, parse_line
+from harness.verdict.ktap_rules import Comment, ResultLine, parse_line, parse_unnumbered
 from harness.verdict.ktap_tree import Builder
 from harness.verdict.ktap_yaml import parse_block
 
@@ -28,6 +28,9 @@ def parse(text: str, *, lenient: bool = True) -> KtapLog:
     while lines.peek() is not None:
         line = lines.pop()
         token = parse_line(line.text, lenient=lenient)
+        if (token is None or isinstance(token, Comment)) and "not ok" in line.text:
+            failed = parse_unnumbered(line.text, lenient=lenient)
+            token = failed if failed and builder.reads_tap(failed.column) else token
         if token is None:
             builder.other(line)
             continue

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from harness.verdict.ktap_log import KtapResult, Status
+from harness.verdict.ktap_rules import Plan
 
 
 @dataclass(slots=True)
@@ -34,6 +35,7 @@ class Level:
         name: of the test that its results are subtests of, as ``# Subtest: name`` says.
         header: it was announced, so that a test without results is noticed.
         versioned: a version line opened what is being read.
+        tap: version of TAP that is being read; 0 for KTAP, and where nothing says so.
         nodes: its results, of all plans.
         first: index of the first result since the last plan was met.
         count: results since then, also those that were too many to keep.
@@ -41,6 +43,7 @@ class Level:
         expected: number that the next result should have.
         plan: how many results there should be.
         skip: reason of ``1..0 # SKIP reason``.
+        second: a plan before the first one was done, and its line, until it is known what it is.
         bailed: ``Bail out! reason``.
         started: tests that have begun and have no result, and where.
         fault: why the test that its results are subtests of cannot have passed.
@@ -54,6 +57,7 @@ class Level:
     name: str = ""
     header: bool = False
     versioned: bool = False
+    tap: int = 0
     nodes: list[Node] = field(default_factory=list)
     first: int = 0
     count: int = 0
@@ -61,6 +65,7 @@ class Level:
     expected: int = 1
     plan: int | None = None
     skip: str | None = None
+    second: tuple[int, Plan] | None = None
     bailed: str = ""
     started: dict[str, int] = field(default_factory=dict)
     fault: str = ""

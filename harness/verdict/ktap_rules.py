@@ -23,6 +23,8 @@ PLAN = re.compile(r"(\d{1,9})\.\.(\d+)(?:[ \t]*#[ \t]*(.*))?$")
 MOST = 10**18
 """Results that a plan is believed to promise: more digits are somebody's number."""
 RESULT = re.compile(r"(ok|not ok)[ \t]+(?:(\d{1,18})(?=[ \t#]|$)|(?=- ))[ \t]*(.*)")
+# TAP lets the number go; of ``ok`` without one nobody knows whether it is a program's word.
+UNNUMBERED = re.compile(r"not ok(?:[ \t]+(.*)|$)")
 DIRECTIVE = re.compile(
     r"(?:^|[ \t])#[ \t]*(SKIP(?:PED)?|TODO|XFAIL|XPASS|TIMEOUT|ERROR)(?=[ \t:]|$)[ \t:]*(.*)",
     re.I,
@@ -59,7 +61,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class ResultLine:
-    """``ok 1 name # SKIP reason``; ``number`` is 0 where there is none."""
+    """``ok 1 name # SKIP reason``; ``number`` is 0, and ``name`` empty, where there is none."""
 
     column: int
     ok: bool
@@ -156,8 +158,26 @@ def parse_result(body: str, column: int) -> ResultLine | None:
     found = RESULT.match(body)
     if found is None:
         return None
-    ok, number = found[1] == "ok", int(found[2] or 0)
-    name, word, reason = split_description(found[3])
+    return _result(column, found[3], ok=found[1] == "ok", number=int(found[2] or 0))
+
+
+def parse_unnumbered(text: str, *, lenient: bool = True) -> ResultLine | None:
+    """``not ok``, ``not ok name``, ``not ok # TODO why``: what TAP allows, and KTAP does not.
+
+    Args:
+        text: the line without prefixes.
+        lenient: results may stand in comments.
+    """
+    prefix = (COLUMNS if lenient else SPACES).match(text)
+    assert prefix is not None
+    found = UNNUMBERED.match(text, prefix.end())
+    if found is None:
+        return None
+    return _result(column_of(prefix[0]), found[1] or "", ok=False, number=0)
+
+
+def _result(column: int, rest: str, *, ok: bool, number: int) -> ResultLine:
+    name, word, reason = split_description(rest)
     status: Status = "pass" if ok else "fail"
     known = word.upper()
     if ok and known in ("TIMEOUT", "ERROR") and word != known:
@@ -166,7 +186,7 @@ def parse_result(body: str, column: int) -> ResultLine | None:
     if known:
         status = _status(ok, known)
     name = name.removeprefix("-").strip() if name.startswith("- ") or name == "-" else name
-    name = (name or one_line(reason) or f"test {number}")[:NAME_LIMIT]
+    name = (name or one_line(reason) or (f"test {number}" if number else ""))[:NAME_LIMIT]
     time = TIME.search(reason) if "time=" in reason else None
     seconds = None
     if time:

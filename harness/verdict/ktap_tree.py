@@ -7,6 +7,7 @@ subtests: in KTAP a test's own result comes after those of its subtests.
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from harness.verdict.ktap_level import Level, Node, frozen, joined, last_skip, unprinted
 from harness.verdict.ktap_lines import Line
@@ -33,6 +34,8 @@ MISSING_LIMIT = 10_000
 PROBLEM_LIMIT = 1000
 PARTS_LIMIT = 4096
 """Characters of a line that is put together anew: nobody looks at more of a kernel's."""
+SUBTESTS = 14
+"""The version of TAP that has them."""
 KNOWN = {"KTAP": (1,), "TAP": (13, 14)}
 TOTALS = re.compile(
     r" *Totals: pass:(?P<pass>\d{1,9}) fail:(?P<fail>\d{1,9}) xfail:(?P<xfail>\d{1,9})"
@@ -67,6 +70,7 @@ class Builder:
         self._subtest: tuple[int, str, int] | None = None
         self._last: Node | None = None
         self._after = False
+        self._told_after: list[str] = []
         self._failing = ""
         self._kept = 0
         self._named = 0
@@ -133,6 +137,7 @@ class Builder:
         node = self._last
         if node is None:
             return
+        self._join_told_after()
         node.diagnostics = joined(node.diagnostics, block)
         for number, text in enumerate(block):
             time, message = YAML_TIME.match(text), YAML_MESSAGE.match(text)
@@ -146,6 +151,7 @@ class Builder:
 
     def finish(self) -> KtapLog:
         """The log, after its last line."""
+        self._join_told_after()
         if self._subtest and self._levels:
             column, name, line = self._subtest
             if column > self._levels[0].column:
@@ -184,7 +190,7 @@ class Builder:
             if AFTER.match(token.text):
                 self._after = True
             if self._after and (AFTER.match(token.text) or AFTER_MORE.match(token.text)):
-                self._last.diagnostics = joined(self._last.diagnostics, [token.text])
+                self._told_after.append(token.text)
                 return
         self._after = False
         totals = TOTALS.match(token.text)
@@ -193,6 +199,12 @@ class Builder:
             level.totals = {status: int(totals[status]) for status in COUNTED}
         self._failing = " " * token.column if FAILING.search(token.text) else ""
         self._diagnostics.append(token.text)
+
+    def _join_told_after(self) -> None:
+        """What was told of the last result after it, all at once: there may be much of it."""
+        if self._last is not None and self._told_after:
+            self._last.diagnostics = joined(self._last.diagnostics, self._told_after)
+            self._told_after = []
 
     def _begin(self) -> None:
         """The first line of KTAP: what stands before it belongs to no test."""
@@ -218,7 +230,13 @@ class Builder:
         else:
             # Another log begins, as run_kselftest.sh starts one for each collection.
             self._new_plan(level)
-        level.versioned = True
+        level.versioned, level.tap = True, token.number if token.name == "TAP" else 0
+
+    def reads_tap(self, column: int) -> bool:
+        """Are results in a column TAP's, which may have no number? Subtests are TAP 14's alone."""
+        if self._levels and column > self._levels[-1].column:
+            return self._levels[-1].tap == SUBTESTS
+        return any(level.column == column and level.tap for level in self._levels)
 
     def _plan(self, token: Plan) -> None:
         self._begin()
@@ -234,7 +252,8 @@ class Builder:
             self.problem(f"line {self._line}: {words}")
         if level.plan is not None:
             if level.count < level.plan or level.skip is not None:
-                self.problem(f"line {self._line}: a second plan, 1..{token.last}; the first counts")
+                self._first_counts(level)
+                level.second = (self._line, token)
                 return
             self._new_plan(level)
         level.plan, level.skip = token.last, token.skip
@@ -264,8 +283,17 @@ class Builder:
         self._name_subtest(token.column)
         inner = self._inner(token.column)
         level = self._at(token.column) or self._open(token.column, self._line)
-        if token.number == 1 and level.plan is not None and level.count >= level.plan > 0:
+        if not token.name:
+            token = replace(token, name=f"test {level.expected}")
+        if level.second and token.number == 1 and level.count:
+            # Another program, which has no version line: the first one did not come to its end.
+            _, plan = level.second
+            level.second = None
             self._new_plan(level)
+            level.plan, level.skip = plan.last, plan.skip
+        elif token.number == 1 and level.plan is not None and level.count >= level.plan > 0:
+            self._new_plan(level)
+        self._first_counts(level)
         node = self._revived(level, token.name)
         if node is None:
             self._number(level, token.number)
@@ -276,6 +304,7 @@ class Builder:
         node.ok, node.status = token.ok, token.status
         node.reason = one_line(token.reason) if token.reason else ""
         node.line, node.duration_s = self._line, token.duration_s
+        self._join_told_after()
         self._last = node
         if inner is not None:
             # It had begun, a little further right: mail puts a blank before what begins with #.
@@ -327,6 +356,8 @@ class Builder:
         if not name and self._levels and self._levels[-1].started:
             name = next(reversed(self._levels[-1].started))
         level = Level(column, line, name=name, header=header)
+        if self._levels and self._levels[-1].tap == SUBTESTS:
+            level.tap = SUBTESTS
         self._levels.append(level)
         return level
 
@@ -440,6 +471,13 @@ class Builder:
 
     # Plans.
 
+    def _first_counts(self, level: Level) -> None:
+        """A second plan was met, and nothing that it could be about came behind it."""
+        if level.second:
+            line, plan = level.second
+            level.second = None
+            self.problem(f"line {line}: a second plan, 1..{plan.last}; the first counts")
+
     def _new_plan(self, level: Level) -> None:
         """What was planned is done, and something else begins in the same column."""
         self._end_plan(level)
@@ -458,6 +496,7 @@ class Builder:
             skipped: reason, where the test that it belongs to says that it was skipped:
                 ksft_exit_skip() leaves what was planned undone.
         """
+        self._first_counts(level)
         planned, came = level.plan, level.count
         if planned is not None and came > planned and level.skip is None:
             level.fault = f"{came} results, but {planned} planned"

@@ -6,6 +6,7 @@ of Linux 6.12.
 """
 
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -299,3 +300,75 @@ def test_what_is_counted_in_totals_need_not_be_printed() -> None:
         assert exit_code(r.outcome for r in parse_log(log + not_so, name="log").results) == 3
     many = f"1..{10**8}\n" + totals.format(10**8 - 1, 0)
     assert len(parse_log(many, name="log").results) < 20_000
+
+
+@pytest.mark.parametrize("line", ["#   Failed test {}\n", "#   Failed test {}\nwords\n"])
+def test_comments_behind_a_failure_take_time_linear_in_their_number(line: str) -> None:
+    def took(count: int) -> float:
+        log = "not ok 1 a\n" + "".join(line.format(n) for n in range(count))
+        start = time.process_time()
+        (result,) = parse(f"{log}ok 2 b\n").results[:1]
+        assert result.diagnostics.endswith(f"Failed test {count - 1}")
+        return time.process_time() - start
+
+    took(100)
+    assert took(60_000) < 20 * took(10_000)
+
+
+def test_where_number_1_follows_a_second_plan_a_stream_begins() -> None:
+    parsed = parse_log("1..3\nok 1 a\n1..2\nok 1 x\nok 2 y\n", name="log")
+    missing = "no result came; 1 of 3 did"
+    assert told(parsed, "log") == [
+        *("pass a @:2", f"error test 2 @:0 {missing}", f"error test 3 @:0 {missing}"),
+        *("pass x @:4", "pass y @:5"),
+    ]
+    assert exit_code(r.outcome for r in parsed.results) == 3
+
+
+@pytest.mark.parametrize("last", ["", "ok 2 x\nok 3 y\n", "Bail out!\n", "1..4\n"])
+def test_another_second_plan_is_told_and_does_not_count(last: str) -> None:
+    parsed = parse_log(f"1..3\nok 1 a\n1..2\n{last}", name="log")
+    assert parsed.problems[0] == "line 3: a second plan, 1..2; the first counts"
+    assert len(parsed.results) == 3
+
+
+def test_subtests_have_a_second_stream_too() -> None:
+    log = "1..1\n  1..3\n  ok 1 a\n  1..2\n  ok 1 x\n  ok 2 y\nok 1 outer\n"
+    parsed = parse_log(log, name="log")
+    assert [r.status for r in parse(log).results[0].children].count("error") == 2
+    assert exit_code(r.outcome for r in parsed.results) == 3
+
+
+@pytest.mark.parametrize(
+    ("log", "expected"),
+    [
+        ("TAP version 14\nok 1 a\nnot ok b\n", ["pass a", "fail b"]),
+        ("TAP version 13\n1..3\nok 1 a\nnot ok\nok 3 c\n", ["pass a", "fail test 2", "pass c"]),
+        ("TAP version 14\n1..1\n    1..1\n    not ok b # why\nok 1 s\n", ["fail s/b"]),
+        ("TAP version 14\n    not ok b\nok 1 s\n1..1\n", ["fail s/b"]),
+        ("TAP version 13\n# TAP version 13\n# not ok b\nok 1 s\n", ["fail s/b"]),
+        ("TAP version 13\n1..1\nnot ok # TODO later\n", ["xfail later"]),
+    ],
+)
+def test_a_failure_of_taps_needs_no_number(log: str, expected: list[str]) -> None:
+    parsed = parse_log(log, name="log")
+    assert [line.partition(" @")[0] for line in told(parsed, "log")] == expected
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        "KTAP version 1\n1..1\nnot ok then\nok 1 a\n",
+        "1..1\nnot ok\nok 1 a\n",
+        "TAP version 13\n1..1\n# not ok is said here\nok 1 a\n",
+        "TAP version 13\n1..1\nnot okay\nnot ok, again\nok\nok then\nok 1 a\n",
+    ],
+)
+def test_words_of_a_program_are_no_results(log: str) -> None:
+    assert told(parse_log(log, name="log"), "log")[0].startswith("pass a")
+    assert len(parse(log).results) == 1
+
+
+def test_bail_out_among_subtests_counts_where_no_result_follows() -> None:
+    parsed = parse_log("TAP version 14\nok 1 a\n    Bail out! no disk\n", name="log")
+    assert told(parsed, "log") == ["pass a @:2", "error test 2 @:0 Bail out! no disk"]
