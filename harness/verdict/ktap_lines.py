@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from harness.verdict.stamps import CLOCK, CTIME, FULL, HOST, ISO, LEVEL, MINUTE, UNIX
+from harness.verdict.stamps import STAMP as TIME
 from harness.verdict.text import ANSI, ILLEGAL
 
 LINE_LIMIT = 64 * 1024
@@ -17,26 +19,25 @@ LINE_LIMIT = 64 * 1024
 HELD_LIMIT = 20
 """Messages of the kernel that may stand between the two halves of a line."""
 
-CLOCK = r"\d\d:\d\d:\d\d(?:[.,]\d+)?"
 TAG = r"[\w./-]+ [\w./@-]+(?:\[\d+\])?: "
-# Who puts it there: GitHub Actions, LAVA, dmesg --time-format iso, rsyslog; syslog and ts(1);
-# logcat -v threadtime and brief; dmesg -x; kunit.py --raw_output's own stamp.
+# Who puts it there: GitHub Actions, LAVA, dmesg --time-format iso, rsyslog; journald, whose seconds
+# need the tag that follows; syslog and ts(1); logcat -v threadtime and brief; dmesg -x; kunit.py
+# --raw_output's own stamp.
 FOREIGN = re.compile(
-    rf"(?:\d{{4}}-\d\d-\d\d[T ]{CLOCK}(?:Z|[+-]\d\d:?\d\d)? (?:{TAG})?"
+    rf"(?:{ISO} (?:{TAG})?"
+    rf"|{FULL} (?:{TAG})?|{UNIX} {TAG}"
     rf"|[A-Z][a-z]{{2}} [ \d]\d {CLOCK} (?:{TAG})?"
     rf"|\d\d-\d\d {CLOCK} +\d+ +\d+ [VDIWEFA] [^:]{{1,64}}: "
     r"|[VDIWEFA]/[^(]{1,64}\( *\d+\): "
-    r"|[a-z]{1,8} *:[a-z]{1,8} *: (?=\[)"
+    rf"|{LEVEL}(?:{ISO} )?"
     rf"|\[{CLOCK}\] )"
 )
 # The same where it is the kernel's own mark: what journald and syslog heard of it.
 KERNELS = re.compile(r"(?:[A-Z]|\d{4}-).* kernel: $")
 # kernel/printk/printk.c: print_syslog, print_time, print_caller; journalctl -o short-monotonic
-# adds the host; dmesg -T and dmesg -r have their own times.
+# adds the host; dmesg has times of its own.
 PRINTK = re.compile(
-    r"(?:<\d{1,3}>)?"
-    r"\[(?: *\+?\d+\.\d+|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4})\]"
-    r"(?: ?\[ *[TC]\d+\])?(?: [\w.-]+ kernel:)? ?"
+    rf"(?:<\d{{1,3}}>)?(?:{TIME}|{CTIME}|{MINUTE})(?: ?\[ *[TC]\d+\])?(?: {HOST})? ?"
     r"|<\d{1,3}>(?:\[ *[TC]\d+\] ?)?"
 )
 # netdev's CI: runner.sh puts seconds since the start and since the last line after its ``# ``.

@@ -5,31 +5,38 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.verdict.stamps import (
+    CLOCK,
+    CTIME,
+    DAY,
+    FULL,
+    HOST,
+    ISO,
+    LEVEL,
+    MINUTE,
+    MONTH,
+    STAMP,
+    UNIX,
+)
 from harness.verdict.text import ANSI
 
-STAMP = r"\[\s*\d{1,9}\.\d{1,9}(?:@\d+|,\d+)?\]"
-"""printk's time, kernel/printk/printk.c print_time(); some vendors add the CPU."""
 LOST_BREAK = re.compile(rf"(?<=\S)\s*(?=(?:<\d{{1,3}}>)?{STAMP} ?)")
 """A message begins within a line: the break before it was lost."""
 NOISE = re.compile(r"[^\t\x20-\x7e\xa0-\U0010ffff]+|\ufffd+|#x(?:[01][0-9A-F]|7F)|\\x[0-9a-f]{2}")
 """Control characters, also as harness.verdict.text shows them, and what is not UTF-8."""
-MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
-DAY = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
-CLOCK = r"\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"
-ISO = rf"\d{{4}}-\d\d-\d\d[T ]{CLOCK}(?:Z|[+-]\d\d:?\d\d)?"
 
 # Each takes one thing from the front of a line. (is it the kernel's own, pattern)
 PREFIXES: tuple[tuple[bool, re.Pattern[str]], ...] = tuple(
     (kernel, re.compile(pattern))
     for kernel, pattern in (
         (True, r"<\d{1,3}>"),
-        (True, rf"{STAMP} ?"),
+        (True, rf"{STAMP}(?: {HOST})? ?"),  # journalctl -o short-monotonic has the host
         (True, r"\[\s{0,8}(?P<caller>[TC]\d{1,10})\] ?"),
         (True, r"\d{1,3},\d+,\d+,[-c](?:,caller=(?P<caller>[TC]\d+))?;"),  # /dev/kmsg
-        (True, r"(?:kern|user) *: *[a-z]+ *: *(?=[\[<])"),  # dmesg --decode
-        (True, rf"\[{DAY} {MONTH} +\d+ {CLOCK} \d{{4}}\] "),  # dmesg --ctime
+        (True, rf"(?:kern|user) *: *[a-z]+ *: *(?=[\[<])|(?=kern|user){LEVEL}"),
+        (True, rf"(?:{CTIME}|{MINUTE}) "),
         (True, rf"(?:{DAY} )?{MONTH} +\d{{1,2}} {CLOCK} (?:\S+ )?kernel: ?"),  # syslog, journald
-        (True, rf"{ISO} (?:\S+ )?kernel: ?"),
+        (True, rf"(?:{ISO}|{FULL}|{UNIX}) (?:\S+ )?kernel: ?"),
         # OpenWrt's logread; journalctl in the words of other languages ("set 03", "9月 03").
         (True, rf"{DAY} {MONTH} +\d{{1,2}} {CLOCK} \d{{4}} kern\.[a-z]+ kernel: ?"),
         (True, rf"\w{{2,8}}\.? +\d{{1,2}} {CLOCK} (?:\S+ )?kernel: ?"),
@@ -48,7 +55,7 @@ PREFIXES: tuple[tuple[bool, re.Pattern[str]], ...] = tuple(
 )
 TIME = re.compile(r"\[\s*(\d{1,9}\.\d{1,9})")
 STAMPED = re.compile(
-    rf"{STAMP}|\[{DAY} {MONTH} +\d+ {CLOCK} \d{{4}}\] |(?:^|\s)kernel: |\b\d{{1,3}},\d+,\d+,[-c]",
+    rf"{STAMP}|{CTIME} |{MINUTE} |^(?=kern|user){LEVEL}|(?:^|\s)kernel: |\b\d{{1,3}},\d+,\d+,[-c]",
     re.M,
 )
 
@@ -102,7 +109,8 @@ def parse_line(number: int, raw: str) -> Iterator[Line]:
 LONGEST = 4096
 """Characters of a line that are looked at; printk's own limit is 1024 (PRINTKRB_RECORD_MAX)."""
 PREFIX_ONLY = re.compile(
-    rf"(?:<\d{{1,3}}>|{ISO}\s*|\[{CLOCK}\]\s*|\S+ kernel:\s*|(?:{DAY} )?{MONTH} .{{1,60}}kernel:\s*"
+    rf"(?:<\d{{1,3}}>|(?:{ISO}|{FULL}|{UNIX})\s*|\[{CLOCK}\]\s*|\S+ kernel:\s*"
+    rf"|(?:{DAY} )?{MONTH} .{{1,60}}kernel:\s*"
     r"|(?:kern|user) *: *[a-z]+ *: *|[\w-]{1,20} login:|\(XEN\)|kernel:|>\s*)*\s*$"
 )
 

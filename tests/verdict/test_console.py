@@ -119,11 +119,62 @@ def as_decoded(line: str) -> str:
     return f"kern  :warn  : {line}" if STAMP.match(line) else line
 
 
+def as_decoded_without_time(line: str) -> str:
+    return f"kern  :warn  : {bare(line)}" if STAMP.match(line) else line
+
+
+def as_decoded_iso(line: str) -> str:
+    prefix = "kern  :warn  : 2026-11-29T08:21:12,210001+00:00 "
+    return prefix + bare(line) if STAMP.match(line) else line
+
+
+def as_since(line: str) -> str:
+    return f"[  +0.000001] {bare(line)}" if STAMP.match(line) else line
+
+
+def as_minute(line: str) -> str:
+    return f"[Nov29 08:21] {bare(line)}" if STAMP.match(line) else line
+
+
+def as_delta(line: str) -> str:
+    return f"[<    0.000001>] {bare(line)}" if STAMP.match(line) else line
+
+
+def as_time_and_delta(line: str) -> str:
+    return STAMP.sub("[   12.000001 <    0.000001>] ", line)
+
+
+def as_ctime_and_delta(line: str) -> str:
+    prefix = "[Sun Nov 29 08:21:12 2026 <    0.000001>] "
+    return prefix + bare(line) if STAMP.match(line) else line
+
+
+def as_short_monotonic(line: str) -> str:
+    return STAMP.sub("[   12.000001] my-host.example kernel: ", line)
+
+
+def as_short_delta(line: str) -> str:
+    return STAMP.sub("[   12.000001 <    0.000001 >] host kernel: ", line)
+
+
+def as_short_full(line: str) -> str:
+    prefix = "Sun 2026-11-29 08:21:21 UTC host kernel: "
+    return prefix + bare(line) if STAMP.match(line) else line
+
+
+def as_short_unix(line: str) -> str:
+    return f"1795940481.210001 host kernel: {bare(line)}" if STAMP.match(line) else line
+
+
 FORMS: tuple[Callable[[str], str], ...] = (
     *(with_level, with_caller, in_colour, with_noise, as_journald, as_syslog_iso),
     *(as_ctime, as_ci, as_kmsg, as_decoded),
     *(as_logread, as_journald_elsewhere, as_quoted, indented, as_huawei),
     as_netconsole_syslog,
+    # Of dmesg: -x -t, -x --time-format iso, -e, -e where a minute begins, --time-format delta, -d,
+    # -T -d. Of journalctl -o.
+    *(as_decoded_without_time, as_decoded_iso, as_since, as_minute, as_delta, as_time_and_delta),
+    *(as_ctime_and_delta, as_short_monotonic, as_short_delta, as_short_full, as_short_unix),
 )
 
 

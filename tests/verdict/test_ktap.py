@@ -271,6 +271,32 @@ def test_no_text_makes_it_raise(text: str) -> None:
     assert parse(text).found in (True, False)
 
 
+WARN = (Path(__file__).parent / "logs" / "warning-6.19.log").read_text().partition("\n\n")[2]
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "[   12.000001] my-host.example kernel: ",
+        "[   12.000001 <    0.000001 >] host kernel: ",
+        "Sun 2026-11-29 08:21:21 UTC host kernel: ",
+        "1795940481.210001 host kernel: ",
+        "[   12.000001 <    0.000001>] ",
+        "[  +0.000001] ",
+        "[<    0.000001>] ",
+        "[Nov29 08:21] ",
+        "[Sun Nov 29 08:21:12 2026 <    0.000001>] ",
+        "kern  :warn  : 2026-11-29T08:21:12,210001+00:00 ",
+        "kern  :warn  : ",
+    ],
+)
+def test_results_and_reports_of_any_dmesg_or_journal_are_read(prefix: str) -> None:
+    report = [line.partition("] ")[2] for line in WARN.splitlines()]
+    lines = ["KTAP version 1", "1..2", "ok 1 a", *report, "ok 2 b"]
+    parsed = parse_log("".join(f"{prefix}{line}\n" for line in lines), name="log")
+    assert [(r.name, r.outcome) for r in parsed.results] == [("a", "pass"), ("b", "crash")]
+
+
 @pytest.mark.parametrize("digits", [10, 18, 19, 30, 5000])
 def test_a_plan_of_any_size_is_one(digits: int) -> None:
     parsed = parse_log(f"1..{'9' * digits}\nok 1 a\n", name="log")
