@@ -202,7 +202,7 @@ def _unglued(lines: Iterator[Line]) -> Iterator[Line]:
         text = line.text
         known = learned.match(text) if learned else None
         if known:
-            line = Line(line.number, line.shown, text[known.end() :], line.stamped)  # noqa: PLW2901
+            line = _without(line, known.end())  # noqa: PLW2901
             text = line.text
         if "selftests: " in text:
             glued = GLUED.search(text)
@@ -214,9 +214,16 @@ def _unglued(lines: Iterator[Line]) -> Iterator[Line]:
         version = VERSION_AT_END.search(text) if "TAP version " in text else None
         if version and not text.lstrip().startswith("#") and text[: version.start()].strip():
             learned = _alike(text[: version.start()])
-            yield Line(line.number, line.shown, text[version.start() :], line.stamped)
+            yield _without(line, version.start())
             continue
         yield line
+
+
+def _without(line: Line, prefix: int) -> Line:
+    """The line without so many characters of its text."""
+    text = line.text[prefix:]
+    before = line.shown.removesuffix(line.text)
+    return Line(line.number, text if before == line.shown else before + text, text, line.stamped)
 
 
 def _alike(prefix: str) -> re.Pattern[str]:

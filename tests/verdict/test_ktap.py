@@ -274,6 +274,15 @@ def test_no_text_makes_it_raise(text: str) -> None:
 WARN = (Path(__file__).parent / "logs" / "warning-6.19.log").read_text().partition("\n\n")[2]
 
 
+@pytest.mark.parametrize("prefix", ["mybox# ", "18:56:57 DEBUG| "])
+def test_what_a_kernel_reports_behind_a_learned_prefix_is_a_crash(prefix: str) -> None:
+    report = [line.partition("] ")[2] for line in WARN.splitlines()]
+    lines = ["TAP version 13", "1..1", *report, "ok 1 a"]
+    (result,) = parse_log("".join(f"{prefix}{line}\n" for line in lines), name="log").results
+    assert (result.name, result.outcome) == ("a", "crash")
+    assert result.message.startswith("WARNING in __queue_work (kernel/workqueue.c)")
+
+
 @pytest.mark.parametrize(
     "prefix",
     [
