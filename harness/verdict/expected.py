@@ -47,7 +47,7 @@ def apply_expectations(
     """Marks the splats that were expected.
 
     A panic right after an expected splat is what that splat comes to where the kernel was told to
-    panic (``panic_on_warn``, ``panic_on_oops``): it is expected with it.
+    panic (``panic_on_warn``, ``hardlockup_panic``): it is expected with it.
 
     Args:
         splats: of one console, in order.
@@ -71,9 +71,13 @@ def apply_expectations(
 
 
 CONSEQUENCE = re.compile(
-    r"panic_on_warn set|Fatal exception|panic_on_oops|hung tasks|blocked tasks"
+    r"panic_on_(?:warn|taint) set|system warned too often|Oopsed too often"
+    r"|kasan\.fault=panic(?:_on_write)? set|kmsan\.panic set"
+    r"|Fatal exception|panic_on_oops|RCU Stall|Hard LOCKUP|hung tasks|blocked tasks"
 )
-"""Panics for the sake of what was reported before: kernel/panic.c, arch/*/kernel/traps.c."""
+"""Panics for the sake of what was reported before: kernel/panic.c, exit.c, watchdog.c, hung_task.c,
+kernel/rcu/tree_stall.h, mm/kasan/report.c, mm/kmsan/report.c, arch/*/kernel/traps.c.
+"""
 
 
 def _holds(expectation: Expectation, release: str) -> bool:

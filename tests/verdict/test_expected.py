@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 import pytest
 
+from harness.verdict.console import find_splats
 from harness.verdict.expected import Expectation, apply_expectations, of_case, unmet
 from harness.verdict.outcome import Outcome, Verdict
 from harness.verdict.splat import Severity, Splat
@@ -38,6 +39,36 @@ def test_the_panic_that_an_expected_splat_brings_is_expected_with_it() -> None:
     assert all(s.expected for s in splats)
     splats, _ = apply_expectations([CRASHED, PANICKED], [KNOWN], "6.12.1")
     assert not any(s.expected for s in splats)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "panic_on_taint set ...",
+        "kernel: system warned too often (kernel.warn_limit is 1)",
+        "Oopsed too often (kernel.oops_limit is 1)",
+        "kasan.fault=panic set ...",
+        "kasan.fault=panic_on_write set ...",
+        "kmsan.panic set ...",
+        "RCU Stall",
+        "Hard LOCKUP",
+        "softlockup: hung tasks",
+        "hung_task: blocked tasks",
+        "Fatal exception in interrupt",
+    ],
+)
+def test_every_panic_that_a_kernel_is_told_to_make_of_a_report(words: str) -> None:
+    (panicked,) = find_splats(f"[   12.000001] Kernel panic - not syncing: {words}\n")
+    splats, _ = apply_expectations([WARNED, panicked], [KNOWN], "6.12.1")
+    assert all(s.expected for s in splats)
+
+
+def test_a_panic_of_its_own_is_not_expected_with_what_came_before() -> None:
+    (panicked,) = find_splats(
+        "[   12.0] Kernel panic - not syncing: VFS: Unable to mount root fs\n"
+    )
+    splats, _ = apply_expectations([WARNED, panicked], [KNOWN], "6.12.1")
+    assert [bool(s.expected) for s in splats] == [True, False]
 
 
 def test_an_expected_one_changes_nothing_and_is_shown() -> None:
