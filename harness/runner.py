@@ -176,12 +176,12 @@ class KernelRunner:
             fork = await self.guests.fork(shape, ahead=ahead)
             if fork:
                 entropy = random_bytes(self._settings.seed, case.node, self.kernel.name, number)
-                return await self._run_and_drop(fork, case, base, name, entropy, path)
+                return await self._run_and_drop(fork, case, base, name, entropy=entropy, path=path)
         console = Console(path)
         guest, ticket = await self.guests.boot(shape, console)
         fork = Fork(guest, console.begin(), ticket)
         base = replace(base, isolation=Isolation.BOOT.value)
-        return await self._run_and_drop(fork, case, base, name, None)
+        return await self._run_and_drop(fork, case, base, name)
 
     async def _run_and_drop(
         self,
@@ -189,7 +189,8 @@ class KernelRunner:
         case: Case,
         base: Result,
         name: str,
-        entropy: bytes | None,
+        *,
+        entropy: bytes | None = None,
         path: Path | None = None,
     ) -> Result:
         """Runs the case and drops its guest, whose console is stored in ``path`` from now on."""
