@@ -27,7 +27,8 @@ SUITES = {
     CaseKind.LTP: judge_ltp,
     CaseKind.PROGRAM: judge_program,
 }
-MARK = re.compile(r"[^\n]*kharness: end of job \d+[^\n]*\n?")
+MARK = re.compile(r"^[^\n]*kharness: end of job \d+[^\n]*\n?", re.M)
+"""From a line's start only, or a line without the words is read from each of its characters on."""
 RESTARTED = re.compile(r"reboot: (?:Restarting system|machine restart|Power down|System halted)")
 """kernel/reboot.c; what a kernel says that is asked to end, and a broken one does not."""
 NO_WORD = (Outcome.ERROR, Outcome.TIMEOUT, Outcome.CRASH)

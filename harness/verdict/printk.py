@@ -22,6 +22,10 @@ from harness.verdict.text import ANSI
 
 LOST_BREAK = re.compile(rf"(?<=\S)\s*(?=(?:<\d{{1,3}}>)?{STAMP} ?)")
 """A message begins within a line: the break before it was lost."""
+RETURNS = re.compile(r"(?<!\r)\r+\n")
+"""A break as a terminal may have it. No carriage return within a run of them begins one, or a long
+run without a line feed takes the square of its length.
+"""
 NOISE = re.compile(r"[^\t\x20-\x7e\xa0-\U0010ffff]+|\ufffd+|#x(?:[01][0-9A-F]|7F)|\\x[0-9a-f]{2}")
 """Control characters, also as harness.verdict.text shows them, and what is not UTF-8."""
 
@@ -90,16 +94,17 @@ def is_stamped(text: str) -> bool:
 def without_colours(text: str) -> str:
     """Line breaks as one kind, no terminal sequences; as many lines as before."""
     if "\r" in text:
-        text = re.sub(r"\r+\n", "\n", text).replace("\r", " ")
+        text = RETURNS.sub("\n", text).replace("\r", " ")
     return ANSI.sub("", text) if "\x1b" in text else text
 
 
 def parse_line(number: int, raw: str) -> Iterator[Line]:
     """The messages in one line of a console: mostly one, more where breaks were lost."""
-    raw = NOISE.sub("", raw[:LONGEST]).rstrip()
+    raw = NOISE.sub("", raw).rstrip()
     start = 0
     for found in LOST_BREAK.finditer(raw):
-        if PREFIX_ONLY.match(raw, start, found.start()):
+        short = found.start() - start <= LONGEST_PREFIX
+        if short and PREFIX_ONLY.match(raw, start, found.start()):
             continue
         yield _line(number, raw[start : found.start()])
         start = found.end()
@@ -107,15 +112,19 @@ def parse_line(number: int, raw: str) -> Iterator[Line]:
 
 
 LONGEST = 4096
-"""Characters of a line that are looked at; printk's own limit is 1024 (PRINTKRB_RECORD_MAX)."""
+"""Characters of a message that are looked at; printk's own limit is 1024 (PRINTKRB_RECORD_MAX)."""
+LONGEST_PREFIX = 256
+"""Characters before a time that may be no message; a host's name has 64 (HOST_NAME_MAX)."""
+# Atomic: what the words of a prefix can be told apart in two ways is told apart once.
 PREFIX_ONLY = re.compile(
-    rf"(?:<\d{{1,3}}>|(?:{ISO}|{FULL}|{UNIX})\s*|\[{CLOCK}\]\s*|\S+ kernel:\s*"
+    rf"(?>(?:<\d{{1,3}}>|(?:{ISO}|{FULL}|{UNIX})\s*|\[{CLOCK}\]\s*|\S+ kernel:\s*"
     rf"|(?:{DAY} )?{MONTH} .{{1,60}}kernel:\s*"
-    r"|(?:kern|user) *: *[a-z]+ *: *|[\w-]{1,20} login:|\(XEN\)|kernel:|>\s*)*\s*$"
+    r"|(?:kern|user) *: *[a-z]+ *: *|[\w-]{1,20} login:|\(XEN\)|kernel:|>\s*)*)\s*$"
 )
 
 
 def _line(number: int, raw: str) -> Line:
+    raw = raw[:LONGEST]
     at, kernel, caller = 0, False, ""
     for _ in range(6):
         for own, pattern in PREFIXES:

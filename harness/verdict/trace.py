@@ -59,12 +59,12 @@ POINTERS = tuple(
         rf"^TPC: <(?P<fn>{NAME}){OFFSET}",
         rf"^\s*IAOQ\[0\]: (?P<fn>{NAME}){OFFSET}",
         rf"^(?:PC|pc): (?:[0-9a-f]+ |\[<[0-9a-f]+>\] )?(?P<fn>{NAME}){OFFSET}",
-        rf"^\[?(?:ERET|ECR|BLINK|EFA)?\]?.*\bRET\b.*?(?P<fn>{NAME}){OFFSET}$",
+        rf"^.{{0,80}}\bRET\b.{{0,80}}?(?<![\w.$])(?P<fn>{NAME}){OFFSET}$",
     )
 )
 TRACE_HEAD = re.compile(
     r"^(?:Call [Tt]race:|Backtrace:|Kernel stack:|Stack dump|\[<[0-9a-f]+>\] \(unwind_backtrace)"
-    r"|^stack backtrace:|^\s*Trace:$|^Call Trace\b|^[A-Z].*\(.*\bkfence-#\d+\):$"
+    r"|^stack backtrace:|^\s*Trace:$|^Call Trace\b|^[A-Z].*\([^(]*\bkfence-#\d+\):$"
 )
 HISTORY = re.compile(r"^(?:Allocated|Freed|allocated|freed) (?:in|by) ")
 """Heads the trace of who had an object before (mm/slub.c, mm/kasan, mm/kfence)."""

@@ -288,6 +288,13 @@ def test_registers_of_any_architecture_are_of_the_report(registers: str) -> None
     assert list(splat.lines) == lines
 
 
+@pytest.mark.parametrize("before", ["." * 5000, "50%\r" * 1250], ids=["dots", "progress"])
+def test_a_message_that_stands_behind_a_long_line_is_found(before: str) -> None:
+    said = [("Kernel panic - not syncing: foo", "panic", "fatal")]
+    assert found(f"{before}[   12.000000] Kernel panic - not syncing: foo\n") == said
+    assert found(decode(f"{before}[   12.0] Kernel panic - not syncing: foo\n".encode())) == said
+
+
 def test_reports_of_two_cpus_are_told_apart_by_caller() -> None:
     one = [with_caller(line) for line in OOPS.splitlines()]
     two = [with_caller(line).replace("T123", " T77") for line in KASAN.splitlines()]

@@ -222,8 +222,8 @@ FAULTS: tuple[Row, ...] = (
         FATAL,
         ": machine check (",
         part=LEAD,
-        pattern=r"MCE: CPU\d+: machine check \((?:Severe|Fatal)\)\s+(?:Guest)?\s*"
-        r"(?P<what>.+?)\s+(?:DAR: .*)?\[Not recovered\]",
+        pattern=r"MCE: CPU\d+: machine check \((?:Severe|Fatal)\)\s+(?:Guest\s*)?"
+        r"(?P<what>\S.{0,200}?)\s+(?:DAR: [^\[]*)?\[Not recovered\]",
         title="machine check: {what}",
     ),
     row(  # before 4.17

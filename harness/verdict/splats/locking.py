@@ -229,8 +229,8 @@ LOCKING: tuple[Row, ...] = (
         sure=False,
         traced=True,
         pattern=rf"(?:softirq: )?(?:huh, entered|initcall|timer:|note:) ?(?:softirq \d+"
-        rf" )?.*?{SYMBOL}"
-        r".* with preempt_count",
+        rf" )?.{{0,80}}?{SYMBOL}(?![\w.$])"
+        r".{0,200} with preempt_count",
         title="wrong preempt_count",
     ),
     row(
