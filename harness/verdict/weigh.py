@@ -19,7 +19,8 @@ def crashes(verdict: Verdict, splats: Sequence[Splat]) -> Verdict:
     if root is None:
         return verdict
     said = verdict.message or f"it reported a {verdict.outcome.value}"
-    return replace(verdict, outcome=Outcome.CRASH, message=root.title, detail=f"beside it: {said}")
+    detail = f"beside it: {said}\n{verdict.detail}".strip()
+    return replace(verdict, outcome=Outcome.CRASH, message=root.title, detail=detail)
 
 
 def with_expected(

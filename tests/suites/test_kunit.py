@@ -90,3 +90,13 @@ def test_what_comes_after_the_last_test_is_the_boots() -> None:
 def test_what_came_before_the_first_test_is_none_of_theirs() -> None:
     result, _ = boot(KASAN + WARNED, Rules(1.0, Warn.IGNORE))
     assert (result.outcome, [s.title for s in result.splats]) == (Outcome.PASS, [TITLE])
+
+
+def test_a_crash_keeps_what_the_test_says() -> None:
+    failed = WARNED.replace(
+        "    ok 1 ring_pushes", "    # lib/ring.c:31: full\n    not ok 1 ring_pushes"
+    )
+    assert "full" in judge_kunit(failed).detail
+    (crash, _) = subtests(boot(failed, Rules(1.0))[0])
+    assert (crash.outcome, crash.file, crash.line) == (Outcome.CRASH, "lib/ring.c", 31)
+    assert "lib/ring.c:31: full" in crash.detail
