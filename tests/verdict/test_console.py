@@ -17,6 +17,7 @@ from harness.verdict.text import clean, decode
 
 LOGS = sorted((Path(__file__).parent / "logs").glob("*.log"))
 STAMP = re.compile(r"^(?:<\d>)?\[\s*\d+\.\d+\](?:\[\s*[TC]\d+\])? ?")
+TIME = re.compile(r"^(?:<\d>)?\[(\s*\d+\.\d+)\](?:\[\s*[TC]\d+\])? ?")
 Said = list[tuple[str, str, str]]
 
 
@@ -141,7 +142,7 @@ def as_delta(line: str) -> str:
 
 
 def as_time_and_delta(line: str) -> str:
-    return STAMP.sub("[   12.000001 <    0.000001>] ", line)
+    return TIME.sub(r"[\1 <    0.000001>] ", line)
 
 
 def as_ctime_and_delta(line: str) -> str:
@@ -150,11 +151,11 @@ def as_ctime_and_delta(line: str) -> str:
 
 
 def as_short_monotonic(line: str) -> str:
-    return STAMP.sub("[   12.000001] my-host.example kernel: ", line)
+    return TIME.sub(r"[\1] my-host.example kernel: ", line)
 
 
 def as_short_delta(line: str) -> str:
-    return STAMP.sub("[   12.000001 <    0.000001 >] host kernel: ", line)
+    return TIME.sub(r"[\1 <    0.000001 >] host kernel: ", line)
 
 
 def as_short_full(line: str) -> str:
