@@ -15,7 +15,7 @@ from harness.cli_reports import report_options
 from harness.config import load_settings
 from harness.errors import ExitCode
 from harness.outputs import Failures
-from harness.report.facts import missing_of
+from harness.report.facts import hunted, missing_of
 from harness.report.journal import NAME, JournalWriter
 from harness.report.stream import JournalIndex
 from harness.report.terminal import exit_code, print_summary
@@ -64,7 +64,7 @@ def resume(run: str, force: bool, jobs: str | None, quiet: bool, verbose: bool) 
 
 def _finish(index: JournalIndex, folder: Path) -> int:
     """Every case has a result: what is left to do is the end and the reports."""
-    code = exit_code(index.total, hunting=_hunted(index))
+    code = exit_code(index.total, hunting=hunted(index))
     if not index.ended:
         writer = JournalWriter(folder / NAME)
         writer.end(code)
@@ -135,7 +135,7 @@ def _report_code(index: JournalIndex) -> ExitCode:
     """Reports of all that there should be are a success, and of less are none."""
     if not missing_of(index):
         return ExitCode.OK
-    failed = exit_code(index.total, hunting=_hunted(index)) is ExitCode.FAILED
+    failed = exit_code(index.total, hunting=hunted(index)) is ExitCode.FAILED
     return ExitCode.FAILED if failed else ExitCode.INTERRUPTED
 
 
@@ -144,7 +144,7 @@ def _print(index: JournalIndex, folder: Path) -> None:
     if len(index):
         # A log that was parsed has no seed.
         seed = (index.run.seed or None) if index.run else None
-        print_summary(shown, index, folder, hunting=_hunted(index), seed=seed)
+        print_summary(shown, index, folder, hunting=hunted(index), seed=seed)
     else:
         shown.print("no case has a result", markup=False)
     for text in index.notes:
@@ -165,10 +165,3 @@ def _print(index: JournalIndex, folder: Path) -> None:
 def _damaged(index: JournalIndex) -> str:
     lines = "1 line is" if index.damaged == 1 else f"{index.damaged} lines are"
     return f"{lines} damaged, and counts for nothing"
-
-
-def _hunted(index: JournalIndex) -> bool:
-    options = index.run.options if index.run else {}
-    return bool(options.get("until_fail") or options.get("for_time")) or (
-        int(options.get("repeat") or 1) > 1
-    )

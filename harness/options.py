@@ -38,6 +38,8 @@ class RunOptions:
         nodes: paths and node ids that were given.
         keyword: ``-k``.
         formats: further reports, as in ``--format``.
+        last_failed: run folder of the run of which only what failed is wanted; empty where there
+            was no run yet, None takes everything.
         resume: finish the run in ``run_dir``.
         force: finish it also when its kernels or cases are not the same any more.
     """
@@ -72,6 +74,7 @@ class RunOptions:
     nodes: tuple[str, ...] = ()
     keyword: str = ""
     formats: tuple[str, ...] = ()
+    last_failed: str | None = None
     resume: bool = False
     force: bool = False
 
@@ -92,6 +95,7 @@ def as_asked(
         "nodes": [*options.nodes, *options.suite_nodes],
         "kernel": list(options.kernels or section.kernels),
         "keyword": options.keyword or None,
+        "last_failed": options.last_failed,
         "accel": options.accel or section.accel,
         "isolate": options.isolate or section.isolate,
         "timeout": options.timeout_s or section.timeout_s,

@@ -13,6 +13,7 @@ import pytest
 from harness.cases.discover import is_case_source
 from harness.choice import shuffled
 from harness.errors import KharnessError, UsageError
+from harness.last_failed import LastFailed
 from harness.plugin_cases import CaseFile, CaseItem
 from harness.plugin_keys import keyed
 from harness.plugin_options import RUN_KEY, add_options, options_of
@@ -101,12 +102,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             items[:] = shuffled(items, lambda item: item.nodeid, run.seed)
         order = {name: number for number, name in enumerate(k.name for k in run.kernels())}
         items.sort(key=lambda i: order.get(i.kernel, -1) if isinstance(i, CaseItem) else -1)
+    if run.last_failed:
+        _only_failed(config, run, run.last_failed, items)
     if run.earlier:
         try:
             items[:] = run.earlier.still_to_run(keyed(items))
         except KharnessError as error:
             run.problem = error
             items.clear()
+
+
+def _only_failed(
+    config: pytest.Config, run: Run, failed: LastFailed, items: list[pytest.Item]
+) -> None:
+    chosen, words = failed.among(keyed(items))
+    run.note(words)
+    wanted = set(chosen)
+    config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
+    items[:] = [item for item in items if item in wanted]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -82,6 +82,7 @@ def add_options(parser: pytest.Parser) -> None:
         "--until-fail", action="store_true", help="repeat each case until it fails once"
     )
     group.addoption("--for", dest="for_time", metavar="TIME", help="repeat for so long: 90s, 10m")
+    group.addoption("--kharness-last-failed", metavar="DIR", help=argparse.SUPPRESS)
     group.addoption("--kharness-resume", action="store_true", help=argparse.SUPPRESS)
     group.addoption("--kharness-force", action="store_true", help=argparse.SUPPRESS)
     group.addoption(
@@ -128,6 +129,7 @@ def options_of(config: pytest.Config) -> RunOptions:
         rules=_rules(config),
         nodes=() if suites_alone(config) else tuple(config.args),
         keyword=option("keyword", ""),
+        last_failed=option("--kharness-last-failed"),
         resume=option("--kharness-resume"),
         force=option("--kharness-force"),
         ui="" if worker else option("--kharness-ui"),

@@ -144,7 +144,7 @@ def options_again(earlier: Earlier) -> tuple[tuple[str, ...], dict[str, Any]]:
         files = dict.fromkeys(
             case if is_suite_node(case) else case.partition("::")[0] for case, _ in earlier.missing
         )
-        nodes, options["keyword"] = tuple(files), None
+        nodes, options["keyword"], options["last_failed"] = tuple(files), None, None
     options["run_dir"] = os.fspath(earlier.folder)
     return nodes, options
 

@@ -20,6 +20,7 @@ from harness.descriptors import guests_within_limit
 from harness.errors import ExitCode, KharnessError, UsageError
 from harness.host import cpu_count
 from harness.kernels.kernel import Kernel
+from harness.last_failed import LastFailed, last_failed
 from harness.options import RunOptions, as_asked, parse_abis, parse_jobs
 from harness.outputs import Failures
 from harness.report.journal import NAME
@@ -59,6 +60,7 @@ class Run:
         abis: that programs are made for.
         earlier: the run as it was left, when it is taken up again.
         jobs: guests at a time: as asked, else one for each CPU.
+        last_failed: what failed in the latest run, when only that is wanted.
         taken: which cases have a result.
         problem: what keeps the run from going on.
         notes: lines that the user should see, each once.
@@ -84,6 +86,10 @@ class Run:
         self.earlier: Earlier | None = None
         if options.resume and options.run_dir and not options.worker:
             self.earlier = read_run(options.run_dir.absolute())
+        wanted = options.last_failed
+        self.last_failed: LastFailed | None = None
+        if wanted is not None:
+            self.last_failed = last_failed(Path(wanted) if wanted else None)
         self.taken = Taken(self.earlier.outcomes if self.earlier else None)
         self._began = time.monotonic()
         self.notes: list[str] = []

@@ -13,8 +13,16 @@ from harness.config import load_settings
 from harness.errors import ExitCode
 from harness.plugin_options import RUN_KEY
 from harness.plugin_reporting import Reporting
+from harness.report.journal import NAME
 
-UNUSED = ("logging", "unraisableexception", "threadexception", "hypothesispytest", "doctest")
+UNUSED = (
+    "logging",
+    "unraisableexception",
+    "threadexception",
+    "hypothesispytest",
+    "doctest",
+    "cacheprovider",
+)
 """Plugins of pytest that do something around every item, and have nothing to do for a case."""
 NAMED = {
     "keyword": "-k",
@@ -62,7 +70,7 @@ def run_session(nodes: tuple[str, ...], options: dict[str, Any]) -> int:
     arguments = [*selected(nodes, options, settings), f"--kharness-ui={ui}", "--capture=sys"]
     arguments += [f"--shuffle={shuffle}"] if shuffle is not None else []
     arguments += [f"-pno:{name}" for name in UNUSED]
-    arguments += ["--lf"] if options.get("last_failed") else ["-pno:cacheprovider"]
+    arguments += _last_failed(options.get("last_failed"), settings.run.folder)
     for spec in options.get("kernel") or ():
         arguments.append(f"--kernel={spec}")
     arguments += [f"--append={words}" for words in options.get("append") or ()]
@@ -81,6 +89,14 @@ def run_session(nodes: tuple[str, ...], options: dict[str, Any]) -> int:
     }
     arguments += [flag for name, flag in flags.items() if options.get(name)]
     return _run_pytest(arguments)
+
+
+def _last_failed(asked: bool | str | None, runs: str) -> list[str]:
+    """Which run is the latest one, before this one is; a run that is finished knows it by name."""
+    if not asked:
+        return []
+    latest = Path(asked) if isinstance(asked, str) else Path(runs, "latest").resolve()
+    return [f"--kharness-last-failed={latest if (latest / NAME).is_file() else ''}"]
 
 
 class _Watch:

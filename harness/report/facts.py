@@ -77,6 +77,14 @@ def facts_of(index: JournalIndex) -> Facts:
     return Facts(found, kernels, missing.sentences(), _verdict(found, complete=not missing))
 
 
+def hunted(index: JournalIndex) -> bool:
+    """Whether the run looked for flakes: then one is a failure."""
+    options = index.run.options if index.run else {}
+    return bool(options.get("until_fail") or options.get("for_time")) or (
+        int(options.get("repeat") or 1) > 1
+    )
+
+
 def missing_of(index: JournalIndex) -> Missing:
     """What should be in the journal and is not; every report goes by it.
 
