@@ -106,7 +106,12 @@ def earlier_of(index: JournalIndex, folder: Path) -> Earlier:
     assert index.run is not None
     plan = None
     if index.planned is not None:
-        plan = Plan(tuple(index.planned_cases()), index.plan_kernels, index.plan_programs)
+        plan = Plan(
+            tuple(index.planned_cases()),
+            index.plan_kernels,
+            index.plan_programs,
+            index.plan_inputs,
+        )
     outcomes = {(case, kernel): outcome for case, kernel, outcome in index.outcomes()}
     done, missing = frozenset(index.done()), tuple(index.unfinished())
     return Earlier(folder, index.run, plan, outcomes, done, missing)
@@ -149,20 +154,22 @@ def options_again(earlier: Earlier) -> tuple[tuple[str, ...], dict[str, Any]]:
     return nodes, options
 
 
-def what_changed(plan: Plan, kernels: Mapping[str, str], programs: Mapping[str, str]) -> str:
+def what_changed(plan: Plan, now: Plan) -> str:
     """What is not the same as when the run was planned; empty when all is.
+
+    Journals of before have no ``inputs``, and nothing is known of theirs.
 
     Args:
         plan: as it was.
-        kernels: name to SHA-256 of its image, now.
-        programs: path in the guest to SHA-256, now.
+        now: the same of what there is now; its cases are not looked at.
     """
-    changed = [f"kernel {n}" for n in plan.kernels if kernels.get(n, "") != plan.kernels[n]]
+    changed = [f"kernel {n}" for n in plan.kernels if now.kernels.get(n, "") != plan.kernels[n]]
     changed += [
         f"cases of {n.rpartition('/')[2]}"
-        for n in programs
-        if n in plan.programs and programs[n] != plan.programs[n]
+        for n, sha256 in now.programs.items()
+        if n in plan.programs and sha256 != plan.programs[n]
     ]
+    changed += [n for n in plan.inputs if now.inputs.get(n) != plan.inputs[n]]
     return _some(changed) if changed else ""
 
 

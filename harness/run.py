@@ -23,7 +23,7 @@ from harness.kernels.kernel import Kernel
 from harness.last_failed import LastFailed, last_failed
 from harness.options import RunOptions, as_asked, parse_abis, parse_jobs
 from harness.outputs import Failures
-from harness.report.journal import NAME
+from harness.report.journal import NAME, Plan
 from harness.report.stream import JournalIndex
 from harness.report.terminal import Display, exit_code
 from harness.resume import Earlier, read_run, resume_command, what_changed
@@ -161,16 +161,16 @@ class Run:
         earlier = self.earlier.plan if self.earlier else None
         # Tests without a guest need no kernel, and perhaps there is none to be had.
         needed = earlier.kernels if earlier else {kernel for _, kernel in keys} - {HOST}
-        kernels, programs = self._inputs.digests() if needed else ({}, {})
+        inputs = self._inputs.plan() if needed else Plan()
         if earlier is not None and not self.options.force:
-            changed = what_changed(earlier, kernels, programs)
+            changed = what_changed(earlier, inputs)
             if changed:
                 raise UsageError(
                     f"{self.options.run_dir} cannot be finished: {changed} not the same any more",
                     "start a new run, or --force",
                 )
         self.folder()
-        self._folder.plan(keys, kernels, programs)
+        self._folder.plan(keys, inputs)
 
     def _jobs_of(self, wanted: int) -> int:
         """Guests at a time, as far as descriptors go; memory is admitted guest by guest."""

@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -110,15 +111,12 @@ class RunFolder:
 
     # The journal
 
-    def plan(
-        self, keys: Sequence[tuple[str, str]], kernels: dict[str, str], programs: dict[str, str]
-    ) -> None:
+    def plan(self, keys: Sequence[tuple[str, str]], inputs: Plan) -> None:
         """What is to run, unless the journal has it from an earlier start.
 
         Args:
             keys: node id and kernel, in order.
-            kernels: name of each kernel to the SHA-256 of its image.
-            programs: path in the guest of each program to its SHA-256.
+            inputs: everything of the plan but the cases.
 
         Raises:
             HostError: it cannot be written.
@@ -128,7 +126,7 @@ class RunFolder:
         done = self._earlier.done if self._earlier else frozenset()
         here = set(keys)
         before = (key for key in sorted(done) if key not in here)
-        self._journal.plan(Plan((*before, *keys), kernels, programs))
+        self._journal.plan(replace(inputs, cases=(*before, *keys)))
 
     def result(self, result: Result, kernel: Kernel | None) -> None:
         """A result, and before the first one of a kernel what is known of that.

@@ -18,9 +18,11 @@ from harness.kernels.kernel import Kernel
 from harness.kernels.spec import resolve_to_boot
 from harness.options import RunOptions, judged_by
 from harness.report.building import BuildDisplay
+from harness.report.journal import Plan
 from harness.suites.kunit import KUNIT
 from harness.suites.rootfs import read_rootfs
 from harness.suites.spec import load_suites
+from harness.suites.suite import Suite
 from harness.vm.initramfs import File
 
 
@@ -53,6 +55,7 @@ class RunInputs:
         self.by_name: dict[str, Kernel] = {}
         self.programs: dict[str, Path] = {}
         self.files: dict[str, File] = {}
+        self._suites: list[Suite] = []
 
     def kernels(self) -> list[Kernel]:
         """The kernels of the run, each with a name of its own.
@@ -105,7 +108,8 @@ class RunInputs:
         options = self._options
         rootfs = read_rootfs(options.start / options.rootfs) if options.rootfs else None
         found: list[Case] = []
-        for suite in load_suites(options.suites, options.start, rootfs=rootfs, say=self._note):
+        self._suites = load_suites(options.suites, options.start, rootfs=rootfs, say=self._note)
+        for suite in self._suites:
             for path, file in suite.files.items():
                 if self.files.setdefault(path, file) != file:
                     raise UsageError(
@@ -125,11 +129,18 @@ class RunInputs:
             found = [case for case in found if case.node in options.suite_nodes]
         return found
 
-    def digests(self) -> tuple[dict[str, str], dict[str, str]]:
-        """Name of each kernel to the SHA-256 of its image, path of each program to its own.
+    def plan(self) -> Plan:
+        """What the results hang on: all of a plan but its cases.
 
         Raises:
             KharnessError: a kernel cannot be had.
         """
-        kernels = {kernel.name: kernel.sha256 for kernel in self.kernels()}
-        return kernels, {name: file_digest(path) for name, path in self.programs.items()}
+        kernels, guest = self.kernels(), self._settings.guest
+        inputs = {f"the command line of {k.name}": " ".join(k.append) for k in kernels}
+        inputs["the guest's size"] = f"{guest.memory_mib} MiB, {guest.cpus} CPUs"
+        inputs |= {f"suite {suite.spec}": suite.digest for suite in self._suites}
+        return Plan(
+            kernels={kernel.name: kernel.sha256 for kernel in kernels},
+            programs={name: file_digest(path) for name, path in self.programs.items()},
+            inputs=inputs,
+        )

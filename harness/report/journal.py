@@ -68,11 +68,14 @@ class Plan:
         cases: node id and kernel of each case, in order.
         kernels: name of each kernel to the SHA-256 of its image.
         programs: path in the guest of each case program to its SHA-256.
+        inputs: what else the results hang on, by the words that a person has for it: command
+            lines and the guest's size as they are, suites as digests.
     """
 
     cases: tuple[tuple[str, str], ...] = ()
     kernels: Mapping[str, str] = field(default_factory=dict)
     programs: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -280,7 +283,8 @@ def _take(journal: Journal, line: dict[str, Any], path: Path) -> None:
         journal.run = journal.run or _known(RunInfo, line)
     elif kind == "plan":
         cases = tuple((str(case), str(kernel)) for case, kernel in line["cases"])
-        journal.plan = Plan(cases, dict(line["kernels"]), dict(line["programs"]))
+        inputs = dict(line.get("inputs", {}))
+        journal.plan = Plan(cases, dict(line["kernels"]), dict(line["programs"]), inputs)
     elif kind == "resume":
         journal.resumed += 1
         journal.ended = False

@@ -142,6 +142,7 @@ class JournalIndex(Closing):
         self.planned: int | None = None
         self.plan_kernels: Mapping[str, str] = {}
         self.plan_programs: Mapping[str, str] = {}
+        self.plan_inputs: Mapping[str, str] = {}
         self.notes: list[str] = []
         self._name, self._stream = name, stream
         self._kernels: dict[str, KernelInfo] = {}
@@ -325,6 +326,7 @@ class JournalIndex(Closing):
             self._rows.plan(record["cases"])
             self.plan_kernels = dict(record.get("kernels", {}))
             self.plan_programs = dict(record.get("programs", {}))
+            self.plan_inputs = dict(record.get("inputs", {}))
             self.planned = 0
         elif kind == "note":
             text = str(record["text"])

@@ -2,6 +2,7 @@
 """Suites of others in real guests, as a user starts them."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -259,3 +260,33 @@ def test_a_wrong_suite_is_one_line_and_exit_4(tmp_path: Path, spec: str, words: 
     assert done.returncode == 4
     (line,) = done.stderr.splitlines()
     assert words in line
+
+
+def test_a_suite_or_a_guest_that_is_not_the_same_is_not_mixed_in(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.sh").write_text("#!/bin/sh\nexit 1\n")
+        (tmp_path / f"{name}.sh").chmod(0o755)
+    suites = [f"--suite=exec:./{name}.sh" for name in "ab"]
+    told = {"KHARNESS_GUEST_APPEND": "xyzzy"}
+    kharness(tmp_path, "run", "-n", "1", "-x", *suites, **told)
+    assert set(results(tmp_path)) == {"exec::a.sh"}
+    for env, words in (
+        ({}, "the command line of debian-6.12 is"),
+        ({**told, "KHARNESS_GUEST_CPUS": "2"}, "the guest's size is"),
+        ({**told, "KHARNESS_GUEST_MEMORY_MIB": "256"}, "the guest's size is"),
+    ):
+        done = kharness(tmp_path, "resume", "latest", **env)
+        assert (done.returncode, words in done.stderr) == (4, True), done.stderr
+    (tmp_path / "b.sh").write_text("#!/bin/sh\nexit 0\n")
+    done = kharness(tmp_path, "resume", "latest", **told)
+    assert done.returncode == 4
+    assert "suite exec:./b.sh is not the same any more" in done.stderr
+    # A journal of before does not know.
+    journal = tmp_path / ".kharness" / "runs" / "latest" / "journal.jsonl"
+    journal.write_text(re.sub(r', "inputs": \{[^}]*\}', "", journal.read_text()))
+    done = kharness(tmp_path, "resume", "latest")
+    assert "not the same" not in done.stderr
+    assert {case: r.outcome for case, r in results(tmp_path).items()} == {
+        "exec::a.sh": Outcome.FAIL,
+        "exec::b.sh": Outcome.PASS,
+    }
