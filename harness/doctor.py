@@ -2,6 +2,7 @@
 """Looks at the host: what is there, what is missing, and what to do about it."""
 
 import platform
+import shlex
 import shutil
 import sys
 import tempfile
@@ -10,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness.cache import cache_root
-from harness.errors import KharnessError
+from harness.errors import HostError, KharnessError
 from harness.host import cpu_count, find_busybox, find_qemu, free_mib, memory_available_mib
 from harness.kernels.build import missing_tools
 from harness.kernels.spec import resolve_to_boot
@@ -91,6 +92,9 @@ def _qemu() -> Finding:
 def _compiler() -> Finding:
     try:
         compiler = find_compiler()
+    except HostError as error:
+        return Finding("compiler", "gap", error.what, error.hint)
+    try:
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder) / "probe.c"
             source.write_text("int main(void) { return 0; }\n")
@@ -98,7 +102,7 @@ def _compiler() -> Finding:
     except KharnessError as error:
         todo = "apt-get install gcc libc6-dev"
         return Finding("compiler", "gap", f"no static C program can be made: {error.what}", todo)
-    return Finding("compiler", "ok", compiler.path)
+    return Finding("compiler", "ok", shlex.join(compiler.command))
 
 
 def _busybox() -> Finding:

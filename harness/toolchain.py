@@ -8,6 +8,7 @@ small files and starts no compiler at all.
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -21,6 +22,7 @@ from harness.errors import HostError, UsageError
 FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra", "-Werror")
 LINK = ("-static", "-pthread")
 COMPILE_TIMEOUT_S = 300.0
+CC_HINT = "set CC to a C compiler, or unset it"
 M32 = ("-m32",)
 """Programs for i386: libraries and headers of their own (gcc-multilib)."""
 
@@ -30,37 +32,46 @@ class Compiler:
     """A C compiler.
 
     Attributes:
-        path: the executable.
-        version: first line of ``--version`` and the file's identity; part of every key.
+        command: the executable, and words that go before every other: ``ccache gcc``, ``gcc -O2``.
+        version: the identity of each file of the command; part of every key.
     """
 
-    path: str
+    command: tuple[str, ...]
     version: str
 
 
-@lru_cache(maxsize=8)
-def find_compiler(name: str | None = None) -> Compiler:
-    """The compiler named, else ``$CC``, else ``gcc`` or ``cc``.
+def find_compiler() -> Compiler:
+    """The compiler that ``$CC`` names, else ``gcc`` or ``cc``.
 
     Raises:
         HostError: there is none.
     """
-    wanted = [name] if name else [os.environ.get("CC") or "gcc", "cc"]
-    for candidate in wanted:
-        path = shutil.which(candidate)
+    return _find(os.environ.get("CC", ""))
+
+
+@lru_cache(maxsize=8)
+def _find(given: str) -> Compiler:
+    try:
+        words = shlex.split(given)
+    except ValueError as error:
+        raise HostError(f"CC={given}: {error}", CC_HINT) from error
+    for name in words[:1] or ("gcc", "cc"):
+        path = shutil.which(name)
         if path:
-            about = Path(path).resolve().stat()
-            return Compiler(path, f"{about.st_size} {about.st_mtime_ns}")
-    raise HostError(
-        f"no C compiler ({' or '.join(wanted)})", "apt-get install gcc libc6-dev, or set CC"
-    )
+            files = filter(None, (path, *map(shutil.which, words[1:])))
+            about = [Path(file).resolve().stat() for file in files]
+            version = " ".join(f"{one.st_size} {one.st_mtime_ns}" for one in about)
+            return Compiler((path, *words[1:]), version)
+    if words:
+        raise HostError(f"CC={given}: there is no {words[0]}", CC_HINT)
+    raise HostError("no C compiler (gcc or cc)", "apt-get install gcc libc6-dev, or set CC")
 
 
 @lru_cache(maxsize=8)
 def makes_32_bit() -> bool:
     """Whether the compiler and its libraries make static 32-bit programs."""
     compiler = find_compiler()
-    command = [compiler.path, *M32, *LINK, "-x", "c", "-o", "/dev/null", "-"]
+    command = [*compiler.command, *M32, *LINK, "-x", "c", "-o", "/dev/null", "-"]
     program = b"#include <pthread.h>\nint main(void) { return 0; }\n"
     try:
         done = subprocess.run(
@@ -94,7 +105,7 @@ def compile_program(
     options = (*FLAGS, *(f"-I{folder}" for folder in include), *flags)
     folder = private_folder(cache_root() / "programs")
     # __FILE__ ends up in the program: the path is part of the key.
-    index = folder / f"{digest(str(source), cc.path, cc.version, *options)[:32]}.json"
+    index = folder / f"{digest(str(source), *cc.command, cc.version, *options)[:32]}.json"
     program = _known(index)
     if program is None:
         with locked(index):
@@ -108,11 +119,13 @@ def _compile(
     work = Path(tempfile.mkdtemp(prefix=owned(".new-"), dir=folder))
     try:
         output, depends = work / source.stem, work / "depends"
-        command = [cc.path, *options, *LINK, "-MD", "-MF", str(depends)]
+        command = [*cc.command, *options, *LINK, "-MD", "-MF", str(depends)]
         _run([*command, "-o", str(output), str(source)], source, work)
         listed = depends.read_text().replace("\\\n", " ").partition(": ")[2].split()
         headers = sorted({str(Path(name).absolute()) for name in listed})
-        key = digest(str(source), cc.version, *options, *map(_content_key, headers))[:32]
+        key = digest(
+            *(str(source), *cc.command[1:], cc.version), *options, *map(_content_key, headers)
+        )[:32]
         target = private_folder(folder / key) / source.stem
         output.replace(target)
     except OSError as error:
