@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from harness.cases.case import Abi
 from harness.config_check import Problem, problems_of, toml_problem
 from harness.config_env import Override, overrides
+from harness.config_paths import counted_from
 from harness.errors import UsageError
 from harness.report.flavour import FLAVOURS
 from harness.report.formats import parse_formats
@@ -228,7 +229,7 @@ class Source:
     Attributes:
         file: the harness.toml, or None when there is none.
         text: what is in it.
-        data: the same, read.
+        data: the same, read; its paths count from where kharness was started.
         overrides: of the environment.
         problems: what is wrong with any of them.
     """
@@ -292,6 +293,9 @@ def read_source(
         raise UsageError(f"cannot read {file}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         return Source(file, "", {}, found, (toml_problem(str(file), error), *wrong))
+    if file:
+        data = data if path else _with_cases(data, file.parent, start)
+        data = counted_from(file.parent, data, start)
     source = Source(file, text, data, found, tuple(wrong))
     try:
         Settings.model_validate(source.merged())
@@ -299,3 +303,12 @@ def read_source(
         problems = problems_of(error, Settings, str(file), text, found)
         return Source(file, text, data, found, (*problems, *wrong))
     return source
+
+
+def _with_cases(data: dict[str, Any], folder: Path, start: Path) -> dict[str, Any]:
+    """``cases`` without a word are those here, else those beside the file that was found above."""
+    name = RunSection().cases[0]
+    run = data.get("run", {})
+    if not isinstance(run, dict) or "cases" in run or (start / name).exists():
+        return data
+    return {**data, "run": {**run, "cases": [name]}} if (folder / name).exists() else data

@@ -6,6 +6,7 @@ import pytest
 from harness.config import Settings, load_settings
 from harness.errors import UsageError
 from harness.host import cpu_count, find_busybox, find_qemu, memory_available_mib
+from tests.judging import kharness
 
 
 def test_defaults_where_there_is_no_file(tmp_path: Path) -> None:
@@ -56,3 +57,70 @@ def test_host_facts_are_plausible() -> None:
     assert memory_available_mib() > 100
     busybox = find_busybox()
     assert busybox is None or busybox.exists()
+
+
+PATHS = """[run]
+kernels = ["debian:6.12", "recipe:procfd", "linux", "/boot/vmlinuz", "~/linux"]
+cases = ["cases", "more/x.c::one"]
+suites = [
+    "exec:./a.sh 'x y'", "exec:true -x", "ltp:ltp:syscalls", "kselftest:tests",
+    "kselftest:debian:6.12:pidfd",
+]
+rootfs = "root.tar"
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "harness.toml").write_text(PATHS)
+    for name in ("ltp", "tests", "more"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "a.sh").touch()
+    return tmp_path
+
+
+def test_paths_count_from_the_file_s_folder(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    run = load_settings(None, project / "more").run
+    assert run.kernels == (
+        *("debian:6.12", "recipe:procfd", f"{project}/linux"),
+        *("/boot/vmlinuz", "/home/me/linux"),
+    )
+    # What lies below is called as it is there.
+    assert run.cases == (f"{project}/cases", "x.c::one")
+    assert run.suites == (
+        *(f"exec:{project}/a.sh 'x y'", "exec:true -x", f"ltp:{project}/ltp:syscalls"),
+        *(f"kselftest:{project}/tests", "kselftest:debian:6.12:pidfd"),
+    )
+    assert run.rootfs == f"{project}/root.tar"
+    assert load_settings(project / "harness.toml", project / "more").run == run
+
+
+def test_in_the_file_s_folder_paths_stay_as_they_are(project: Path) -> None:
+    run = load_settings(None, project).run
+    assert run.cases == ("cases", "more/x.c::one")
+    assert run.suites[0] == "exec:./a.sh 'x y'"
+
+
+def test_paths_of_the_environment_count_from_here(project: Path) -> None:
+    given = {"KHARNESS_RUN_CASES": "x", "KHARNESS_RUN_ROOTFS": "y"}
+    run = load_settings(None, project / "more", given).run
+    assert (run.cases, run.rootfs) == (("x",), "y")
+
+
+def test_cases_without_a_word_are_those_here_else_those_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "harness.toml").write_text("")
+    below = tmp_path / "cases" / "pidfd"
+    below.mkdir(parents=True)
+    assert load_settings(None, below).run.cases == (str(tmp_path / "cases"),)
+    (below / "cases").mkdir()
+    assert load_settings(None, below).run.cases == ("cases",)
+
+
+def test_a_run_below_finds_its_cases(tmp_path: Path) -> None:
+    (tmp_path / "harness.toml").write_text('[run]\ncases = ["cases"]\n')
+    below = tmp_path / "cases" / "pidfd"
+    below.mkdir(parents=True)
+    (below / "test_it.py").write_text("def test_it():\n    pass\n")
+    done = kharness(below, "run")
+    assert done.returncode == 0, done.stderr
