@@ -25,6 +25,7 @@ ERROR = re.compile(
     r"(?:^|: )(?:fatal )?error: |undefined reference|^ERROR: |^(?:\S*[/-])?(?:ld|as)(?:\.\w+)?: "
 )
 MAKE_ERROR = re.compile(r"^make(?:\[\d+\])?: \*\*\* (.*)")
+MAKE_FOLDER = re.compile(r"^make(?:\[\d+\])?: (?:Entering|Leaving) directory ")
 SHOWN_LINES = 20
 CONTEXT_LINES = 3
 END_S = 10.0
@@ -172,7 +173,8 @@ def make_failure(what: str, lines: Sequence[str], log: Path) -> KernelError:
         log: where that is kept.
     """
     found = error_lines(lines)
-    first = next((line for line in found if ERROR.search(line)), found[0] if found else "")
+    # Where nothing looks like a complaint, make's own is the last.
+    first = next((line for line in found if ERROR.search(line)), found[-1] if found else "")
     hint = f"all of make's output is in {log}"
     return KernelError(f"{what}: {first.strip()}", hint, "\n".join(found))
 
@@ -199,6 +201,11 @@ def error_lines(lines: Sequence[str]) -> list[str]:
             context = 0
     if not found:
         found = [line.rstrip() for line in lines if MAKE_ERROR.match(line)]
-        before = [line.rstrip() for line in lines if not STEP.match(line) and line.strip()]
+        passed_over = (STEP, MAKE_FOLDER)
+        before = [
+            line.rstrip()
+            for line in lines
+            if line.strip() and not any(pattern.match(line) for pattern in passed_over)
+        ]
         found = [line for line in before if line not in found][-5:] + found[:1]
     return found[:SHOWN_LINES]

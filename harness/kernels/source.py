@@ -25,10 +25,13 @@ OURS = ".kharness/"
 """Where runs that are started in a tree leave their folders."""
 BUILT = re.compile(
     r"(.*/)?(\.(config|config\.old|version|missing-syscalls\.d|tmp_.*)|.*\.(o|a|ko|cmd|mod|order)|"
-    r"vmlinux.*|System\.map|Module\.symvers|modules\.builtin.*)$"
-    r"|(include/(config|generated)|arch/[^/]+/include/generated|.*/\.tmp_versions)/.*"
+    r"\.vmlinux\..*|vmlinux(\.(map|unstripped|symvers|objs|lds|relocs|gz|bin(\..*)?))?|"
+    r"System\.map|Module\.symvers|modules\.builtin.*)$"
+    r"|vmlinux-gdb\.py$|(include/(config|generated)|arch/[^/]+/include/generated|.*/\.tmp_versions)/.*"
 )
-"""What make leaves in a tree that was built in place; no part of the source (Makefile, clean)."""
+"""What make leaves in a tree that was built in place; no part of the source (Makefile, clean).
+
+What else begins with vmlinux is source: vmlinux.lds.S, vmlinux.lds.h."""
 
 
 @dataclass(frozen=True)

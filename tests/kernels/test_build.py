@@ -2,11 +2,13 @@
 """Sources, mirrors and builds, in a tree that builds in a second; recipes with a real kernel."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import tarfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,27 @@ PATCH = """\
 +{}
  int f0_4;
 """
+VMLINUX_SOURCES = (
+    "arch/arm64/kernel/vmlinux.lds.S",
+    "arch/m68k/kernel/vmlinux-std.lds",
+    "arch/nios2/boot/compressed/vmlinux.scr",
+    "arch/openrisc/kernel/vmlinux.h",
+    "arch/um/include/asm/vmlinux.lds.h",
+    "arch/x86/boot/compressed/vmlinux.lds.S",
+    "arch/x86/kernel/vmlinux.lds.S",
+    "include/asm-generic/vmlinux.lds.h",
+    "scripts/gdb/vmlinux-gdb.py",
+    "tools/perf/tests/vmlinux-kallsyms.c",
+    "tools/perf/util/bpf_skel/vmlinux/vmlinux.h",
+)
+"""Some of the source of Linux 6.12."""
+VMLINUX_BUILT = (
+    *(".vmlinux.export.c", ".vmlinux.objs", "vmlinux", "vmlinux-gdb.py", "vmlinux.a", "vmlinux.o"),
+    *("vmlinux.map", "vmlinux.symvers", "vmlinux.unstripped"),
+    *("arch/x86/boot/vmlinux.bin", "arch/x86/kernel/vmlinux.lds"),
+    *(f"arch/x86/boot/compressed/vmlinux{end}" for end in ("", ".lds", ".relocs", ".bin.gz")),
+)
+"""What make leaves of it, all options in."""
 
 
 @pytest.fixture
@@ -203,6 +226,19 @@ def test_error_lines_of_a_real_log() -> None:
     ]
 
 
+def test_what_make_cannot_make_is_named_and_not_its_folder(plan: Plan, tree: Path) -> None:
+    # As the kernel's Makefile does, which goes into the folder of O=.
+    makefile = (tree / "Makefile").read_text()
+    (tree / "Makefile").write_text(
+        makefile.replace("bzImage: $(OBJECTS)\n", "bzImage:\n\t@$(MAKE) -w nowhere.lds\n")
+    )
+    with pytest.raises(KernelError) as caught:
+        build(replace(plan, source=open_source(str(tree))))
+    said = r"mini does not build: make\[1\]: \*\*\* No rule to make target 'nowhere.lds'"
+    assert re.match(said, caught.value.what)
+    assert "directory" not in caught.value.detail
+
+
 # Sources and mirrors
 
 
@@ -262,11 +298,35 @@ def test_a_git_tree_is_read_as_it_stands_and_never_written(tree: Path) -> None:
 
 
 def test_what_was_built_in_place_is_no_source(tree: Path) -> None:
-    for name in ("kernel.o", ".config", "vmlinux", "include/generated/x.h", ".file0.o.cmd"):
+    before = open_source(str(tree))
+    for name in ("kernel.o", ".config", "include/generated/x.h", ".file0.o.cmd", *VMLINUX_BUILT):
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).write_text("built")
-    names = set(open_source(str(tree)).files())
-    assert names == {"Makefile", "Kconfig", *(f"file{n}.c" for n in range(6))}
+    after = open_source(str(tree))
+    assert set(after.files()) == {"Makefile", "Kconfig", *(f"file{n}.c" for n in range(6))}
+    assert after.identity == before.identity
+
+
+@pytest.mark.parametrize("name", VMLINUX_SOURCES)
+def test_a_source_that_is_called_like_what_make_makes(tree: Path, name: str) -> None:
+    before = open_source(str(tree))
+    (tree / name).parent.mkdir(parents=True)
+    (tree / name).write_text("SECTIONS")
+    new = open_source(str(tree))
+    assert name in set(new.files())
+    assert new.identity != before.identity
+    (tree / name).write_text("other SECTIONS")
+    assert open_source(str(tree)).identity != new.identity
+
+
+@pytest.mark.guest
+def test_all_of_a_kernel_that_was_not_built_is_its_source(tmp_path: Path) -> None:
+    kept = open_source("debian:6.12")
+    unpacked = tmp_path / "linux"
+    unpacked.symlink_to(kept.folder)
+    files = set(kept.files())
+    assert len(files) > 80000
+    assert set(open_source(str(unpacked)).files()) == files
 
 
 def test_a_tarball_is_a_source(tree: Path, tmp_path: Path, own_cache: Path) -> None:
