@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import HostError
-from harness.report.journal import read_journal
+from harness.report.journal import NAME, Journal, read_journal
+from harness.verdict.judge import signal_name
 from harness.verdict.outcome import Outcome, Result
 
 
@@ -41,7 +42,7 @@ def run_on(image: Path, folder: Path, cases: Sequence[str], options: Sequence[st
         options: further options of ``kharness run``.
 
     Raises:
-        HostError: no case ran.
+        HostError: no case ran, or the run was cut off: what was to come is unknown.
     """
     command = [sys.executable, "-m", "harness.cli", "run", "--kernel", str(image), "-q"]
     command += ["--run-dir", str(folder), *options, *cases]
@@ -54,14 +55,12 @@ def run_on(image: Path, folder: Path, cases: Sequence[str], options: Sequence[st
             stderr=subprocess.STDOUT,
             check=False,
         )
-    journal = folder / "journal.jsonl"
-    results = tuple(read_journal(journal).results) if journal.is_file() else ()
-    if not results:
-        lines = log.read_text("utf-8", "replace").strip().splitlines()
-        raise HostError(
-            f"no case ran on {image}: {lines[-1] if lines else f'exit {done.returncode}'}",
-            f"see {log}",
-        )
+    path = folder / NAME
+    journal = read_journal(path) if path.is_file() else Journal()
+    results = tuple(journal.results)
+    if not results or not journal.ended:
+        what = f"the run on {image} was cut off" if results else f"no case ran on {image}"
+        raise HostError(f"{what}: {_last_words(log, done.returncode)}", f"see {log}")
     boot = "".join(
         path.read_text("utf-8", "replace")
         for path in sorted((folder / "consoles").glob("*/boot-*.log"))
@@ -70,3 +69,11 @@ def run_on(image: Path, folder: Path, cases: Sequence[str], options: Sequence[st
     if dead and len(dead) == sum(r.outcome is not Outcome.SKIP for r in results):
         return KernelRun(results, boot, dead[0].message, dead[0].detail, image)
     return KernelRun(results, boot, image=image)
+
+
+def _last_words(log: Path, returncode: int) -> str:
+    """What a run said last; one that was killed cannot say so."""
+    if returncode < 0:
+        return f"killed by {signal_name(-returncode)}"
+    lines = log.read_text("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else f"exit {returncode}"
