@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """``kharness mutate``: do the cases notice defects?"""
 
-import shutil
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -87,8 +86,6 @@ def mutate_command(  # noqa: PLR0917 - click calls it by name
     passed_on += [f"--rootfs={rootfs}"] if rootfs else []
     passed_on += [f"--append={words}" for words in append]
     folder = out or Path(".kharness") / "mutate" / plan.name
-    if fresh:
-        shutil.rmtree(folder, ignore_errors=True)
     private_folder(folder)
     with closing(BuildDisplay(shown)) as display:
         judged = mutate(
@@ -103,6 +100,7 @@ def mutate_command(  # noqa: PLR0917 - click calls it by name
                 run_options=tuple(passed_on),
                 jobs=jobs,
                 keep=keep,
+                fresh=fresh,
                 say=lambda words: shown.print(words, markup=False),
             ),
             display,

@@ -10,20 +10,31 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 
+from harness.builder import Builder
 from harness.cache import digest
 from harness.cases.case import Abi
 from harness.errors import HostError, KernelError, UsageError
-from harness.kernels.build import Built, Plan, Progress, build
+from harness.kernels.build import Built, Plan, Progress, build_held
+from harness.kernels.held import Held, remove_unheld
 from harness.kernels.patches import Patch, load_patches
 from harness.locks import Lock
-from harness.report.compare import new_splats
 from harness.subrun import KernelRun, run_on
-from harness.verdict.outcome import Outcome, Result
+from harness.verdict.outcome import Result
+from harness.witness import How, Witness, in_doubt, witnesses
+
+JOURNAL = "mutants.jsonl"
+SCORES = ("score.json", "score.md", "score.xml")
+"""What is made of the journal (:mod:`harness.report.mutants`)."""
+COMPAT32 = ("--abi", Abi.COMPAT32.value)
+"""What nobody noticed may be in what only 32-bit programs run through.
+
+They are skipped where compiler or kernel have none."""
 
 
 class Fate(StrEnum):
@@ -32,44 +43,6 @@ class Fate(StrEnum):
     KILLED = "noticed"
     SURVIVED = "survived"
     INVALID = "not judged"
-
-
-class How(StrEnum):
-    """What noticed it."""
-
-    FAILURE = "failure"
-    SPLAT = "splat"
-    TIMEOUT = "timeout"
-    LOST = "guest lost"
-    BOOT = "does not boot"
-
-
-HOW = {
-    Outcome.FAIL: How.FAILURE,
-    Outcome.XPASS: How.FAILURE,
-    Outcome.CRASH: How.SPLAT,
-    Outcome.TIMEOUT: How.TIMEOUT,
-    Outcome.ERROR: How.LOST,
-}
-
-
-INCONCLUSIVE = "inconclusive"
-"""A case that skips with this word could not be made certain, and says nothing of the kernel."""
-
-
-@dataclass(frozen=True)
-class Witness:
-    """A case that noticed a mutant.
-
-    Attributes:
-        case: its node id without the kernel; empty for the boot.
-        how: what it saw.
-        message: in one line.
-    """
-
-    case: str
-    how: How
-    message: str
 
 
 @dataclass(frozen=True)
@@ -114,6 +87,7 @@ class MutateOptions:
         run_options: passed on to ``kharness run``.
         jobs: jobs of make; None for as many as CPUs.
         keep: keep the mutants' kernels in the cache.
+        fresh: forget what was judged before.
         say: takes lines that a person should see.
     """
 
@@ -125,6 +99,7 @@ class MutateOptions:
     run_options: tuple[str, ...] = ()
     jobs: int | None = None
     keep: bool = False
+    fresh: bool = False
     say: Callable[[str], None] = print
 
 
@@ -172,6 +147,8 @@ def mutate(
             f"another kharness mutate works in {options.folder}", "wait, or give another --out"
         )
     try:
+        if options.fresh:
+            _forget(options)
         return _mutate(base, mutants, options, progress)
     finally:
         lock.release()
@@ -183,32 +160,38 @@ def _mutate(
     options: MutateOptions,
     progress: Progress,
 ) -> list[Judged]:
-    journal = options.folder / "mutants.jsonl"
-    earlier = _read(journal)
+    journal = options.folder / JOURNAL
+    # A host that could not run the cases may be able to now.
+    earlier = [judged for judged in _read(journal) if judged.fate is not Fate.INVALID]
     known = {judged.key: judged for judged in earlier}
     noticed = {judged.name: [w.case for w in judged.witnesses] for judged in earlier}
     keys = {name: _key(base.with_patches([patch]), options) for name, patch in mutants}
     todo = [(name, patch) for name, patch in mutants if keys[name] not in known]
-    if todo:
-        reference = _reference(base, options, progress)
-    with ThreadPoolExecutor(max_workers=1) as builder:
-        upcoming: Future[Built] | None = None
+    plans = [base.with_patches([patch]) for _, patch in todo]
+    with ExitStack() as stack:
+        if todo:
+            built, held = build_held(base, jobs=options.jobs, progress=progress)
+            stack.enter_context(held)
+            reference = Reference(base.name, built.folder, options)
+        builder = stack.enter_context(Builder(options.jobs, progress))
         for n, (name, patch) in enumerate(todo):
-            plan = base.with_patches([patch])
-            building = upcoming or builder.submit(_build, plan, options, progress)
-            built = _wait(building)
-            upcoming = None
-            if n + 1 < len(todo):
-                following = base.with_patches([todo[n + 1][1]])
-                upcoming = builder.submit(_build, following, options, progress)
+            if n == 0:
+                builder.begin(plans[0])
             about = Judged(*(name, patch.name, tuple(patch.paths()), Fate.INVALID), key=keys[name])
-            order = _order(reference, noticed.get(name, ()), options)
-            judged = _judge(about, built, reference, order, options)
+            mutant = _taken(builder)
+            if n + 1 < len(todo):
+                builder.begin(plans[n + 1])
+            if isinstance(mutant, KernelError):
+                judged = replace(about, reason=mutant.what, detail=mutant.detail)
+            else:
+                built, held = mutant
+                with held:
+                    judged = _judge(about, built, reference, noticed.get(name, ()), options)
             _append(journal, judged)
             known[judged.key] = judged
             options.say(line(judged))
-            if isinstance(built, Built) and not options.keep:
-                shutil.rmtree(built.folder, ignore_errors=True)
+            if not isinstance(mutant, KernelError) and not options.keep:
+                remove_unheld(built.folder)
     return [known[keys[name]] for name, _ in mutants]
 
 
@@ -222,38 +205,64 @@ def line(judged: Judged) -> str:
     return f"{judged.fate.value:10} {judged.name}: {judged.title}" + (f" ({seen})" if seen else "")
 
 
-def _build(plan: Plan, options: MutateOptions, progress: Progress) -> Built:
-    return build(plan, jobs=options.jobs, progress=progress)
-
-
-def _wait(building: Future[Built]) -> Built | KernelError:
+def _taken(builder: Builder) -> tuple[Built, Held] | KernelError:
     try:
-        return building.result()
+        return builder.take()
     except KernelError as error:
         return error
 
 
-def _reference(base: Plan, options: MutateOptions, progress: Progress) -> KernelRun:
-    """The cases on the base: a suite that fails there notices nothing."""
-    options.say(f"{base.name}: the cases without a defect")
-    built = build(base, jobs=options.jobs, progress=progress)
-    ran = _run(built.folder, "base", options, ())
-    if ran.broken:
-        raise KernelError(f"{base.name} cannot be judged by: {ran.broken}", detail=ran.detail)
-    bad = [r for r in ran.results if not r.outcome.good]
-    if bad and options.suites:
-        left_out = _left_out(ran)
-        if len(left_out) < sum(not r.parent for r in ran.results):
-            for node in left_out:
-                options.say(f"left out, it fails without a defect: {node}")
-            return ran
-    if bad:
-        raise KernelError(
-            f"{len(bad)} cases fail on {base.name} without a defect, such as {bad[0].case}",
-            f"see {options.folder / 'base.log'}",
-            bad[0].message,
-        )
-    return ran
+class Reference:
+    """The cases on the kernel without a defect.
+
+    Args:
+        name: of the kernel.
+        image: its folder.
+        options: how mutants are judged.
+
+    Raises:
+        KernelError: it does not boot, or cases fail on it.
+        HostError: the host could not run the cases.
+    """
+
+    def __init__(self, name: str, image: Path, options: MutateOptions) -> None:
+        self._name = name
+        self._image = image
+        self._options = options
+        options.say(f"{name}: the cases without a defect")
+        self.native = self._run("base", ())
+        bad = [r for r in self.native.results if not r.outcome.good]
+        left_out = _left_out(self.native)
+        programs = sum(not r.parent for r in self.native.results)
+        if bad and not (options.suites and len(left_out) < programs):
+            raise KernelError(
+                f"{len(bad)} cases fail on {name} without a defect, such as {bad[0].case}",
+                f"see {options.folder / 'base.log'}",
+                bad[0].message,
+            )
+        self._say_left_out(self.native)
+
+    @cached_property
+    def compat32(self) -> KernelRun:
+        """The same for 32-bit programs: run once, when the first mutant needs it.
+
+        Raises:
+            KernelError: it does not boot.
+            HostError: the host could not run the cases.
+        """
+        ran = self._run("base.32", COMPAT32)
+        self._say_left_out(ran)
+        return ran
+
+    def _run(self, folder: str, more: Sequence[str]) -> KernelRun:
+        ran = _run(self._image, folder, self._options, more)
+        if ran.broken:
+            raise KernelError(f"{self._name} cannot be judged by: {ran.broken}", detail=ran.detail)
+        return ran
+
+    def _say_left_out(self, ran: KernelRun) -> None:
+        for node in _left_out(ran):
+            self._options.say(f"left out, it fails without a defect: {node}")
 
 
 def _left_out(reference: KernelRun) -> list[str]:
@@ -269,57 +278,83 @@ def _run(
     more: Sequence[str],
     cases: Sequence[str] | None = None,
 ) -> KernelRun:
-    folder = options.folder / name.replace("/", "-")
+    folder = options.folder / _folder_name(name)
     shutil.rmtree(folder, ignore_errors=True)
     suites = [f"--suite={spec}" for spec in options.suites]
     words = (*suites, *options.run_options, *more)
     return run_on(image, folder, options.cases if cases is None else cases, words)
 
 
+def _folder_name(name: str) -> str:
+    return name.replace("/", "-")
+
+
 def _judge(
     about: Judged,
-    built: Built | KernelError,
-    reference: KernelRun,
-    cases: Sequence[str] | None,
+    built: Built,
+    reference: Reference,
+    noticed: Sequence[str],
     options: MutateOptions,
 ) -> Judged:
-    if isinstance(built, KernelError):
-        return replace(about, reason=built.what, detail=built.detail)
+    look = _Look(built.folder, about.name, noticed, options)
+    about = replace(about, build_s=round(built.seconds, 1))
     try:
-        more = () if options.all_cases else ("-x",)
-        ran = _run(built.folder, about.name, options, more, cases)
-        witnesses = _witnesses(ran, reference)
-        if not witnesses and not options.suites:
-            witnesses = _as_32_bit(about, built, reference, options)
-    except HostError as error:
-        return replace(about, reason=error.what, build_s=built.seconds)
-    return replace(
-        about,
-        fate=Fate.KILLED if witnesses else Fate.SURVIVED,
-        witnesses=tuple(witnesses),
-        build_s=round(built.seconds, 1),
-        run_s=round(sum(r.duration_s for r in ran.results), 1),
-    )
+        look.at("", reference.native, ())
+        if not look.seen and not options.suites:
+            look.at(".32", reference.compat32, COMPAT32)
+    except (HostError, KernelError) as error:
+        return replace(about, reason=error.what)
+    about = replace(about, witnesses=tuple(look.seen), run_s=round(look.run_s, 1))
+    if look.doubt and not look.seen:
+        return replace(
+            about, reason=f"{look.doubt.case}: {look.doubt.message}", detail=look.doubt.detail
+        )
+    return replace(about, fate=Fate.KILLED if look.seen else Fate.SURVIVED)
 
 
-def _as_32_bit(
-    about: Judged, built: Built, reference: KernelRun, options: MutateOptions
-) -> list[Witness]:
-    """What nobody noticed may be in what only 32-bit programs run through.
+@dataclass
+class _Look:
+    """Runs cases on a mutant, and keeps what noticed it.
 
-    A case that fails so counts where it does not without the defect. It is skipped where compiler
-    or kernel have no 32-bit programs.
+    Attributes:
+        image: the mutant's kernel.
+        name: of the mutant.
+        noticed: cases that noticed it before.
+        options: how mutants are judged.
+        seen: what noticed it.
+        doubt: a case that the host kept from telling.
+        run_s: seconds that cases took.
     """
-    abi = ("--abi", Abi.COMPAT32.value)
-    more = abi if options.all_cases else (*abi, "-x")
-    ran = _run(built.folder, f"{about.name}.32", options, more)
-    bad = [r for r in ran.results if not r.outcome.good]
-    if not bad:
-        return []
-    assert reference.image is not None
-    base = _run(reference.image, "base.32", options, abi, [r.case for r in bad])
-    good = {r.case for r in base.results if r.outcome.good}
-    return [Witness(r.case, HOW[r.outcome], r.message) for r in bad if r.case in good]
+
+    image: Path
+    name: str
+    noticed: Sequence[str]
+    options: MutateOptions
+    seen: list[Witness] = field(default_factory=list)
+    doubt: Result | None = None
+    run_s: float = 0.0
+
+    def at(self, suffix: str, reference: KernelRun, more: Sequence[str]) -> None:
+        """Runs what passes without the defect.
+
+        Args:
+            suffix: of the run folder's name.
+            reference: the same without the defect.
+            more: options of the run.
+        """
+        cases = _order(reference, self.noticed, self.options)
+        if cases is not None and not cases:
+            return
+        # An error ends a run as well, and who notices may come behind it.
+        for ending in [()] if self.options.all_cases else [("-x",), ()]:
+            folder = f"{self.name}{suffix}"
+            ran = _run(self.image, folder, self.options, (*more, *ending), cases)
+            self.run_s += sum(r.duration_s for r in ran.results)
+            self.seen += witnesses(ran, reference)
+            error = in_doubt(ran)
+            if self.seen or not error:
+                return
+        self.doubt = self.doubt or error
 
 
 def _order(
@@ -337,25 +372,6 @@ def _order(
     if not options.all_cases:
         ran.sort(key=lambda r: (not any(n.startswith(r.case) for n in noticed), r.duration_s))
     return [r.case for r in ran]
-
-
-def _witnesses(ran: KernelRun, reference: KernelRun) -> list[Witness]:
-    if ran.broken:
-        return [Witness("", How.BOOT, ran.broken)]
-    splats = new_splats(reference.boot, ran.boot)
-    found = [Witness("", How.SPLAT, f"while booting: {title}") for title in splats]
-    before = {r.case: r for r in reference.results}
-    return found + [w for r in ran.results if (w := _witness(r, before.get(r.case)))]
-
-
-def _witness(result: Result, before: Result | None) -> Witness | None:
-    """A case that fails; or one that says it cannot run here, where it could without the defect."""
-    if not result.outcome.good:
-        return Witness(result.case, HOW[result.outcome], result.message)
-    skipped = result.outcome is Outcome.SKIP and not result.message.startswith(INCONCLUSIVE)
-    if skipped and before and before.outcome is Outcome.PASS:
-        return Witness(result.case, How.FAILURE, f"skipped here only: {result.message}")
-    return None
 
 
 def _key(plan: Plan, options: MutateOptions) -> str:
@@ -390,5 +406,14 @@ def _read(journal: Path) -> list[Judged]:
             found.append(Judged(**raw))
         except (ValueError, KeyError, TypeError):
             continue
-    # A host that could not run the cases may be able to now.
-    return [judged for judged in found if judged.fate is not Fate.INVALID]
+    return found
+
+
+def _forget(options: MutateOptions) -> None:
+    """Removes what earlier calls left in the folder, and nothing that they did not make."""
+    for name in ("base", *(judged.name for judged in _read(options.folder / JOURNAL))):
+        for folder in (_folder_name(name), f"{_folder_name(name)}.32"):
+            shutil.rmtree(options.folder / folder, ignore_errors=True)
+            (options.folder / f"{folder}.log").unlink(missing_ok=True)
+    for name in (JOURNAL, *SCORES):
+        (options.folder / name).unlink(missing_ok=True)

@@ -7,11 +7,12 @@ every time is no verdict on the patch.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import KernelError
-from harness.kernels.build import Plan, Progress, build
+from harness.kernels.build import Plan, Progress, build_held
 from harness.kernels.patches import Patch, check_patches
 from harness.report.compare import (
     WORSE,
@@ -88,17 +89,21 @@ def judge_series(
         HostError: the host could not run the cases.
     """
     check_patches(base.source, base.with_patches(patches).patches)
-    judge = _Judge(options, progress)
+    with ExitStack() as held:
+        return _judged(base, patches, _Judge(options, progress, held), each=options.each)
+
+
+def _judged(base: Plan, patches: Sequence[Patch], judge: "_Judge", *, each: bool) -> Report:
     first = judge.side(base, base.name, 0)
     if first.broken:
         raise KernelError(f"the base cannot be judged: {first.broken}", detail=first.detail)
     before, steps = first, []
-    counts = range(1, len(patches) + 1) if options.each else [len(patches)]
+    counts = range(1, len(patches) + 1) if each else [len(patches)]
     for count in counts:
         name = patches[count - 1].name
-        title = f"{base.name} + {count}" if count > 1 or options.each else f"{base.name} + {name}"
+        title = f"{base.name} + {count}" if count > 1 or each else f"{base.name} + {name}"
         after = judge.side(base.with_patches(patches[:count]), title, count)
-        if options.each:
+        if each:
             steps.append((name, judge.compared(before, after)))
         # What a patch that does not build would change cannot be seen: the last that does counts.
         before = after if not after.broken else before
@@ -107,8 +112,9 @@ def judge_series(
 
 
 class _Judge:
-    def __init__(self, options: SeriesOptions, progress: Progress) -> None:
+    def __init__(self, options: SeriesOptions, progress: Progress, held: ExitStack) -> None:
         self._options = options
+        self._held = held
         self._progress = progress
         self._tried: dict[tuple[Path, str], list[Outcome]] = {}
 
@@ -116,7 +122,8 @@ class _Judge:
         """Builds a kernel and runs the cases on it."""
         self._options.say(f"{name}: building")
         try:
-            built = build(plan, jobs=self._options.jobs, progress=self._progress)
+            built, held = build_held(plan, jobs=self._options.jobs, progress=self._progress)
+            self._held.enter_context(held)
         except KernelError as error:
             # Base included, what does not apply is not the kernel's fault.
             if number == 0 or "does not apply" in error.what:

@@ -21,6 +21,7 @@ from harness.cache import cache_root, digest, file_digest, owned, private_folder
 from harness.errors import HostError, KernelError, UsageError
 from harness.host import cpu_count
 from harness.kernels.configure import Asked, check_config, fragment_text, read_fragments
+from harness.kernels.held import META, Held, remove_unheld
 from harness.kernels.kconfig import parse_kconfig
 from harness.kernels.kernel import Kernel
 from harness.kernels.make import BuildProgress, Make
@@ -28,6 +29,7 @@ from harness.kernels.mirror import mirror
 from harness.kernels.patches import Patch, apply_patches, load_patches
 from harness.kernels.recipe import Recipe
 from harness.kernels.source import Source, open_source
+from harness.kernels.stop import Stop
 from harness.kernels.tree import kernel_in
 from harness.locks import Lock
 from harness.toolchain import find_compiler
@@ -165,10 +167,10 @@ def plan_tree(folder: Path, small: Recipe, *, name: str) -> Plan:
 def find_built(plan: Plan) -> Built | None:
     """The kernel, when it is in the cache."""
     folder = _store() / plan.key
-    if not (folder / "meta.json").is_file():
+    if not (folder / META).is_file():
         return None
     with contextlib.suppress(OSError):
-        os.utime(folder / "meta.json")
+        os.utime(folder / META)
     return Built(folder)
 
 
@@ -183,13 +185,37 @@ def kernel_of(plan: Plan, built: Built) -> Kernel:
     )
 
 
-def build(plan: Plan, *, jobs: int | None = None, progress: Progress | None = None) -> Built:
+def build_held(
+    plan: Plan,
+    *,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    stop: Stop | None = None,
+) -> tuple[Built, Held]:
+    """Builds a kernel as :func:`build` does, and holds it: nobody removes it while it is used."""
+    while True:
+        built = build(plan, jobs=jobs, progress=progress, stop=stop)
+        held = Held(built.folder)
+        if held.whole:
+            return built, held
+        # Another process was through with it.
+        held.close()
+
+
+def build(
+    plan: Plan,
+    *,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    stop: Stop | None = None,
+) -> Built:
     """Builds a kernel, unless it is in the cache.
 
     Args:
         plan: what to build.
         jobs: how many at a time; as many as CPUs by default.
         progress: is told how far it is.
+        stop: ends it from another thread; then it raises one of these.
 
     Raises:
         KernelError: a patch does not apply, an option did not take effect, it does not compile.
@@ -199,14 +225,17 @@ def build(plan: Plan, *, jobs: int | None = None, progress: Progress | None = No
     if found:
         return found
     _check_tools()
+    stop = stop or Stop()
     work = private_folder(plan.work)
     lock = Lock(work / "lock", shared=False)
     if not lock.acquire(wait=False):
         if progress:
             progress(BuildProgress(plan.name, "waiting for another build in the same place"))
-        lock.acquire()
+        stop.acquire(lock)
     try:
-        return find_built(plan) or _build(plan, work, lock, jobs or cpu_count(), progress)
+        return find_built(plan) or _build(
+            plan, work, lock, jobs=jobs or cpu_count(), progress=progress, stop=stop
+        )
     except OSError as error:
         raise HostError(
             f"cannot build in {work}: {error.strerror}", "make room there, or set KHARNESS_CACHE"
@@ -215,7 +244,9 @@ def build(plan: Plan, *, jobs: int | None = None, progress: Progress | None = No
         lock.release()
 
 
-def _build(plan: Plan, work: Path, lock: Lock, jobs: int, progress: Progress | None) -> Built:
+def _build(
+    plan: Plan, work: Path, lock: Lock, *, jobs: int, progress: Progress | None, stop: Stop
+) -> Built:
     start = time.monotonic()
 
     def say(what: str) -> None:
@@ -228,7 +259,7 @@ def _build(plan: Plan, work: Path, lock: Lock, jobs: int, progress: Progress | N
         mirror(plan.source, work / "src", files)
     log = work / "build.log"
     log.write_text("")
-    make = Make(work / "src", private_folder(work / "out"), log, lock, plan.name)
+    make = Make(work / "src", private_folder(work / "out"), log, lock, plan.name, stop)
     say("configuring")
     _configure(plan, make, jobs)
     steps = make.run(["bzImage"], jobs=jobs, total=_steps_to_come(work), progress=progress)
@@ -296,7 +327,7 @@ def _collect(plan: Plan, work: Path, seconds: float) -> Built:
             "memory_mib": plan.memory_mib,
             "seconds": round(seconds, 1),
         }
-        (folder / "meta.json").write_text(json.dumps(meta, indent=1))
+        (folder / META).write_text(json.dumps(meta, indent=1))
         target = store / plan.key
         if target.exists():  # half removed by a person
             shutil.rmtree(target)
@@ -311,16 +342,16 @@ def _collect(plan: Plan, work: Path, seconds: float) -> Built:
 
 def _evict() -> None:
     oldest = time.time() - KEPT_DAYS * 24 * 3600
-    for file in _store().glob("*/meta.json"):
+    for file in _store().glob(f"*/{META}"):
         with contextlib.suppress(OSError):
             if file.stat().st_mtime < oldest:
-                shutil.rmtree(file.parent)
+                remove_unheld(file.parent)
 
 
 def built_records() -> list[dict[str, str]]:
     """What is said of each kernel in the cache (``meta.json``), oldest first."""
     found = []
-    for file in sorted(_store().glob("*/meta.json"), key=lambda p: p.stat().st_mtime):
+    for file in sorted(_store().glob(f"*/{META}"), key=lambda p: p.stat().st_mtime):
         with contextlib.suppress(OSError, ValueError):
             found.append({"folder": str(file.parent), **json.loads(file.read_text())})
     return found

@@ -10,11 +10,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import HostError, KernelError
+from harness.kernels.stop import Stop
 from harness.locks import Lock
 from harness.resources import resource
 from harness.toolchain import compile_program
@@ -76,6 +77,7 @@ class Make:
         log: takes everything that make prints.
         lock: lock of the work folder, held.
         name: what is built, for messages.
+        stop: ends it from another thread.
     """
 
     tree: Path
@@ -83,6 +85,7 @@ class Make:
     log: Path
     lock: Lock
     name: str
+    stop: Stop = field(default_factory=Stop)
 
     def run(
         self,
@@ -103,7 +106,7 @@ class Make:
         start, steps, lines = time.monotonic(), 0, []
         with (
             self.log.open("a", buffering=1, encoding="utf-8") as log,
-            make_started(command, self.lock) as process,
+            make_started(command, self.lock, self.stop) as process,
         ):
             assert process.stdout is not None
             for line in process.stdout:
@@ -124,12 +127,15 @@ class Make:
 
 
 @contextmanager
-def make_started(command: Sequence[str], lock: Lock) -> Iterator["subprocess.Popen[str]"]:
+def make_started(
+    command: Sequence[str], lock: Lock, stop: Stop | None = None
+) -> Iterator["subprocess.Popen[str]"]:
     """make, as it runs in a block; at the block's end it has ended, or is ended.
 
     Args:
         command: ``make`` and its words.
         lock: of the folder that it works in, held; all that it starts holds it too.
+        stop: ends it from another thread.
 
     Raises:
         HostError: no make.
@@ -151,17 +157,25 @@ def make_started(command: Sequence[str], lock: Lock) -> Iterator["subprocess.Pop
     except OSError as error:
         raise HostError(f"cannot start make: {error.strerror}", "apt-get install make") from error
     try:
-        yield process
+        with (stop or Stop()).ends(process, _end):
+            yield process
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(END_S)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+        _end(process)
         if process.stdout:
             process.stdout.close()
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """Ends make and all that it started, unless it has ended."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def make_failure(what: str, lines: Sequence[str], log: Path) -> KernelError:

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ExitCode
-from harness.mutate import Fate, How, Judged, line
+from harness.mutate import SCORES, Fate, Judged, line
 from harness.outputs import write_whole
 from harness.report.journal import Journal
 from harness.report.junit import junit_text
 from harness.report.markup import escaped
 from harness.verdict.outcome import Outcome, Result
+from harness.witness import How
 
 FORMAT = 1
 OUTCOMES = {Fate.KILLED: Outcome.PASS, Fate.SURVIVED: Outcome.FAIL, Fate.INVALID: Outcome.ERROR}
@@ -42,14 +43,11 @@ def write_score(judged: Sequence[Judged], base: str, folder: Path) -> list[Path]
     Raises:
         HostError: they cannot be written.
     """
-    files = {
-        "score.json": json.dumps(to_json(judged, base), indent=1) + "\n",
-        "score.md": markdown(judged, base),
-        "score.xml": junit(judged, base),
-    }
-    for name, text in files.items():
+    as_json = json.dumps(to_json(judged, base), indent=1) + "\n"
+    texts = (as_json, markdown(judged, base), junit(judged, base))
+    for name, text in zip(SCORES, texts, strict=True):
         write_whole(folder / name, [text])
-    return [folder / name for name in files]
+    return [folder / name for name in SCORES]
 
 
 def to_json(judged: Sequence[Judged], base: str) -> dict[str, Any]:

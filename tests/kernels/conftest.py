@@ -50,7 +50,10 @@ endif
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    folder = tmp_path / "linux"
+    return make_tree(tmp_path / "linux")
+
+
+def make_tree(folder: Path) -> Path:
     folder.mkdir()
     (folder / "Makefile").write_text(MAKEFILE)
     (folder / "Kconfig").write_text(KCONFIG)
