@@ -207,19 +207,19 @@ def cases(  # noqa: PLR0917 - click calls it by name
     from rich.console import Console
 
     from harness.cases.catalogue import markdown, since, table
-    from harness.cases.discover import find_sources, load
+    from harness.cases.discover import find_sources, load, named, split_node
     from harness.cases.elf import read_features
-    from harness.cases.python_files import is_python_test
     from harness.cases.python_tests import python_tests
     from harness.config import load_settings
 
     settings = load_settings(None, Path.cwd())
     found = []
-    for path in map(Path, paths or (() if suites else settings.run.cases)):
-        if not is_python_test(path):
-            found += [c for source in find_sources(path) for c in load(source, Path.cwd())]
+    for words in paths or (() if suites else settings.run.cases):
+        path, _ = split_node(words)
+        here = [c for source in find_sources(path) for c in load(source, Path.cwd())]
         if not as_markdown:
-            found += python_tests(path, Path.cwd())
+            here += python_tests(path, Path.cwd())
+        found += named(here, words)
     found += suite_cases(suites, rootfs)
     if as_json:
         rows = [
@@ -376,7 +376,8 @@ def shell(kernel: str, accel: str, fork: bool, node: str | None) -> None:
       kharness shell --fork
       kharness shell --case cases/pidfd/open.c::rejects_pid_zero
     """
-    from harness.cases.discover import find_sources, load
+    from harness.cases.discover import find_sources, load, split_node
+    from harness.cases.python_files import is_python_test
     from harness.config import load_settings
     from harness.kernels.spec import resolve_to_boot
     from harness.report.building import BuildDisplay
@@ -385,15 +386,18 @@ def shell(kernel: str, accel: str, fork: bool, node: str | None) -> None:
     settings = load_settings(None, Path.cwd())
     found = [
         case
-        for path in settings.run.cases
-        if Path(path).exists()
-        for source in find_sources(Path(path))
+        for path in dict.fromkeys(split_node(words)[0] for words in settings.run.cases)
+        if path.exists()
+        for source in find_sources(path)
         for case in load(source, Path.cwd())
     ]
     first = None
     if node:
-        source, _, name = node.partition("::")
-        here = load(Path(source), Path.cwd()) if Path(source).is_file() else []
+        source, name = split_node(node)
+        if is_python_test(source):
+            what = f"{node} is a Python case, which runs outside of guests"
+            raise UsageError(what, "give a C case")
+        here = load(source, Path.cwd()) if source.is_file() else []
         first = next((case for case in here if case.name == name), None)
         if first is None:
             raise UsageError(f"no case {node}", f"kharness cases {source} lists what there is")

@@ -9,7 +9,8 @@ import click
 
 from harness import complete
 from harness.cache import digest, file_digest, private_folder
-from harness.cases.discover import find_sources, load
+from harness.cases.discover import find_sources, load, split_node
+from harness.cases.python_tests import python_sources
 from harness.cli_common import reported, screen
 from harness.cli_suites import mutate_suite_options, suites_digest
 from harness.config import load_settings
@@ -95,7 +96,7 @@ def mutate_command(  # noqa: PLR0917 - click calls it by name
                 folder=folder.absolute(),
                 cases=tuple(wanted),
                 suites=suites,
-                suite=_suite(wanted) + suites_digest(suites, rootfs),
+                suite=cases_digest(wanted) + suites_digest(suites, rootfs),
                 all_cases=all_cases,
                 run_options=tuple(passed_on),
                 jobs=jobs,
@@ -111,11 +112,15 @@ def mutate_command(  # noqa: PLR0917 - click calls it by name
     sys.exit(int(exit_code(judged)))
 
 
-def _suite(wanted: tuple[str, ...]) -> str:
-    """Digest of the programs that the cases are in."""
-    paths = dict.fromkeys(Path(node.partition("::")[0]) for node in wanted)
+def cases_digest(wanted: tuple[str, ...]) -> str:
+    """Digest of what cases are made of: programs, and the sources of Python cases.
+
+    Args:
+        wanted: paths and node ids.
+    """
+    here = Path.cwd()
+    paths = dict.fromkeys(split_node(words)[0] for words in wanted)
     sources = dict.fromkeys(source for path in paths for source in find_sources(path))
-    programs = {
-        case.program for source in sources for case in load(source, Path.cwd()) if case.program
-    }
-    return digest(*(file_digest(program) for program in sorted(programs)))
+    programs = {case.program for source in sources for case in load(source, here) if case.program}
+    python = {file for path in paths for file in python_sources(path, here)}
+    return digest(*(file_digest(file) for file in (*sorted(programs), *sorted(python))))

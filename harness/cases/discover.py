@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """From C sources to cases."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.cases.case import Abi, Case
 from harness.cases.elf import read_records
+from harness.cases.python_files import is_python_test
 from harness.errors import UsageError
 from harness.resources import resource
 from harness.toolchain import M32, compile_program, makes_32_bit
@@ -20,13 +22,42 @@ def is_case_source(path: Path) -> bool:
         return False
 
 
-def find_sources(path: Path) -> list[Path]:
-    """The case sources at or below ``path``, in order.
+def split_node(words: str) -> tuple[Path, str]:
+    """The path of a node id, and the case in it; of a path, the path and nothing."""
+    path, _, name = words.partition("::")
+    return Path(path), name
+
+
+def named(cases: Sequence[Case], words: str) -> list[Case]:
+    """The cases of a path that a node id names; of a path, all.
+
+    Args:
+        cases: of the path.
+        words: path or node id. Who names a class of Python names what is in it.
 
     Raises:
-        UsageError: there is no such path.
+        UsageError: there is no such case.
+    """
+    path, name = split_node(words)
+    # Behind the name pytest has the kernel, and behind it the harness what it was compiled for.
+    plain = name.partition("[")[0].partition("@")[0]
+    found = [c for c in cases if not name or f"{c.name}::".startswith(f"{plain}::")]
+    if name and not found:
+        raise UsageError(f"no case {words}", f"kharness cases {path} lists what there is")
+    return found
+
+
+def find_sources(path: Path) -> list[Path]:
+    """The C sources of cases at or below ``path``, in order; none for a file of Python cases.
+
+    Raises:
+        UsageError: there is no such path, or a file that cannot hold cases.
     """
     if path.is_file():
+        if is_python_test(path):
+            return []
+        if path.suffix != ".c":
+            raise UsageError(f"no cases in {path}", "give a C file or a folder")
         return [path]
     if not path.is_dir():
         raise UsageError(f"no cases at {path}", "give a C file or a folder")

@@ -24,8 +24,26 @@ def python_tests(path: Path, root: Path) -> list[Case]:
     Raises:
         UsageError: a file is no Python.
     """
-    files = [path] if path.is_file() else sorted({f for p in PATTERNS for f in path.rglob(p)})
-    return [case for file in files if is_python_test(file) for case in _cases(file, root)]
+    return [case for file in _files(path) for case in _cases(file, root)]
+
+
+def python_sources(path: Path, root: Path) -> list[Path]:
+    """What may shape the Python cases at or below a path; nothing where there are none.
+
+    These are the files with them, what lies beside one, which it may import, and the conftest.py of
+    the folders above, as far as ``root``.
+    """
+    files: set[Path] = set()
+    for folder in {file.absolute().parent for file in _files(path)}:
+        files.update(folder.glob("*.py"))
+        above = [up for up in folder.parents if up.is_relative_to(root)]
+        files.update(up / "conftest.py" for up in above if (up / "conftest.py").is_file())
+    return sorted(files)
+
+
+def _files(path: Path) -> list[Path]:
+    found = [path] if path.is_file() else {f for p in PATTERNS for f in path.rglob(p)}
+    return sorted(file for file in found if is_python_test(file))
 
 
 def _cases(file: Path, root: Path) -> Iterator[Case]:

@@ -8,9 +8,11 @@ from harness.cases.catalogue import markdown
 from harness.cases.discover import classname, find_sources, load
 from harness.cases.elf import parse_records, read_features
 from harness.cases.needs import unmet
+from harness.cli_mutate import cases_digest
 from harness.errors import UsageError
 from harness.kernels.kernel import Arch, Kconfig, Kernel
 from harness.resources import resource
+from tests.judging import kharness
 
 
 def a_kernel(config: Kconfig) -> Kernel:
@@ -81,3 +83,77 @@ def test_the_catalogue_is_what_the_cases_say() -> None:
     assert all(feature.source for feature in features)
     page = (resource("docs") / "cases.md").read_text("utf-8")
     assert page == markdown(cases, features), "make catalogue"
+
+
+# Python cases, and node ids where paths are given
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    """A project with C and Python cases, which its settings name by node id."""
+    (tmp_path / "cases").mkdir()
+    tests = "TEST(passes) {}\nTEST(passes_too) {}\n"
+    (tmp_path / "cases" / "ok.c").write_text(f'#include "kcase.h"\n{tests}KCASE_MAIN\n')
+    (tmp_path / "cases" / "test_py.py").write_text(
+        "import helper\ndef test_one(guest): ...\ndef test_two(guest): ...\n"
+    )
+    (tmp_path / "cases" / "helper.py").write_text("A = 1\n")
+    (tmp_path / "conftest.py").write_text("")
+    nodes = ["cases/ok.c::passes", "cases/test_py.py::test_two"]
+    (tmp_path / "harness.toml").write_text(f"[run]\ncases = {nodes}\n")
+    return tmp_path
+
+
+def test_a_python_test_is_no_c_source(mixed: Path) -> None:
+    assert find_sources(mixed / "cases" / "test_py.py") == []
+    assert [p.name for p in find_sources(mixed / "cases")] == ["ok.c"]
+    with pytest.raises(UsageError, match=r"no cases in .*helper.py"):
+        find_sources(mixed / "cases" / "helper.py")
+
+
+@pytest.mark.parametrize(
+    ("words", "nodes"),
+    [
+        ((), ["cases/ok.c::passes", "cases/test_py.py::test_two"]),
+        (("cases/ok.c::passes_too",), ["cases/ok.c::passes_too"]),
+        (("cases/ok.c::passes@compat32",), ["cases/ok.c::passes"]),
+        (("cases/test_py.py",), ["cases/test_py.py::test_one", "cases/test_py.py::test_two"]),
+    ],
+)
+def test_cases_of_node_ids_are_listed(
+    mixed: Path, words: tuple[str, ...], nodes: list[str]
+) -> None:
+    done = kharness(mixed, "cases", *words)
+    assert done.stdout.split() == nodes, done.stderr
+
+
+def test_a_node_id_without_a_case_is_told(mixed: Path) -> None:
+    done = kharness(mixed, "cases", "cases/ok.c::pass")
+    assert done.returncode == 4
+    assert done.stderr == (
+        "kharness: no case cases/ok.c::pass: kharness cases cases/ok.c lists what there is\n"
+    )
+
+
+def test_a_shell_with_a_python_case_is_one_line(mixed: Path) -> None:
+    done = kharness(mixed, "shell", "--case", "cases/test_py.py::test_one")
+    assert done.returncode == 4
+    assert done.stderr == (
+        "kharness: cases/test_py.py::test_one is a Python case, which runs outside of guests:"
+        " give a C case\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "changed", ["cases/test_py.py", "cases/helper.py", "conftest.py", "cases/ok.c"]
+)
+@pytest.mark.parametrize("wanted", [("cases",), ("cases/ok.c", "cases/test_py.py::test_one")])
+def test_mutants_are_judged_anew_when_a_source_of_cases_changes(
+    mixed: Path, monkeypatch: pytest.MonkeyPatch, changed: str, wanted: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(mixed)
+    before = cases_digest(wanted)
+    assert cases_digest(wanted) == before
+    file = mixed / changed
+    file.write_text(file.read_text().replace("{}", "{ EXPECT_EQ(1, 1); }") + "\n")
+    assert cases_digest(wanted) != before
