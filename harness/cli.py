@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from harness import complete
+from harness.bisect import codes_for_bisect
 from harness.cli_common import DEBUG, print_error, printing, reported, screen
 from harness.cli_lazy import LazyGroup
 from harness.cli_reports import report_options
@@ -168,25 +169,11 @@ def run(nodes: tuple[str, ...], **options: Any) -> None:
     """
     from harness.session import run_session
 
-    if options["bisect"]:
-        sys.exit(_bisect_code(nodes, options))
     sys.exit(run_session(nodes, options))
 
 
-def _bisect_code(nodes: tuple[str, ...], options: dict[str, Any]) -> int:
-    """What cannot be judged is 125, which `git bisect run` skips (git-bisect(1))."""
-    from harness.session import run_session
-
-    try:
-        code = run_session(nodes, options)
-    except KharnessError as error:
-        print_error(error)
-        code = error.exit_code
-    return 125 if code in (ExitCode.HOST, ExitCode.USAGE, ExitCode.NO_CASES) else code
-
-
 @main.command()
-@click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=complete.sources)
+@click.argument("paths", nargs=-1, metavar="[PATH | NODE ID]...", shell_complete=complete.nodes)
 @list_suites
 @click.option("--describe", is_flag=True, help="A table: what is checked, who promises it.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="The same as a page for docs.")
@@ -410,6 +397,11 @@ def shell(kernel: str, accel: str, fork: bool, node: str | None) -> None:
 
 def entry() -> None:
     """The command ``kharness``: wrong usage is exit 4, an interrupt exit 2."""
+    with codes_for_bisect(sys.argv[1:]):
+        _enter()
+
+
+def _enter() -> None:
     try:
         with printing():
             complete.register()

@@ -14,6 +14,7 @@ from harness.errors import ExitCode
 from harness.plugin_options import RUN_KEY
 from harness.plugin_reporting import Reporting
 from harness.report.journal import NAME
+from harness.verdict.outcome import Outcome
 
 UNUSED = (
     "logging",
@@ -88,7 +89,7 @@ def run_session(nodes: tuple[str, ...], options: dict[str, Any]) -> int:
         "force": "--kharness-force",
     }
     arguments += [flag for name, flag in flags.items() if options.get(name)]
-    return _run_pytest(arguments)
+    return _run_pytest(arguments, judges=bool(options.get("bisect")))
 
 
 def _last_failed(asked: bool | str | None, runs: str) -> list[str]:
@@ -110,7 +111,8 @@ class _Watch:
         self.config = config
 
 
-def _run_pytest(arguments: list[str]) -> int:
+def _run_pytest(arguments: list[str], *, judges: bool) -> int:
+    """Runs pytest; when it ``judges`` a kernel, a run that only skips is one without a case."""
     watch = _Watch()
     status = int(pytest.main(arguments, plugins=[watch]))
     if watch.config is None:
@@ -133,6 +135,7 @@ def _run_pytest(arguments: list[str]) -> int:
         if code is ExitCode.NO_CASES:
             click.echo("kharness: no case was selected", err=True)
         return code
-    if reporting.exit_code is None:
-        return status
-    return reporting.exit_code
+    if judges and reporting.exit_code == ExitCode.OK and run.taken.outcomes <= {Outcome.SKIP}:
+        click.echo("kharness: every case was skipped, which judges nothing", err=True)
+        return ExitCode.NO_CASES
+    return status if reporting.exit_code is None else reporting.exit_code
