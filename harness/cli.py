@@ -11,7 +11,7 @@ import click
 
 from harness import complete
 from harness.bisect import codes_for_bisect
-from harness.cli_common import DEBUG, print_error, printing, reported, screen
+from harness.cli_common import DEBUG, FiniteRange, print_error, printing, reported, screen
 from harness.cli_lazy import LazyGroup
 from harness.cli_reports import report_options
 from harness.cli_suites import list_suites, suite_cases, suite_options
@@ -104,10 +104,10 @@ def main(context: click.Context, debug: bool) -> None:
     help="What a case shares with those before it.",
 )
 @click.option("--abi", metavar="ABI[,ABI]", help="Programs for: native (default), compat32.")
-@click.option("--timeout", type=click.FloatRange(min=0.1), metavar="S", help="Limit of a case.")
+@click.option("--timeout", type=FiniteRange(min=0.1), metavar="S", help="Limit of a case.")
 @click.option(
     "--settle",
-    type=click.FloatRange(0, 60),
+    type=FiniteRange(0, 60),
     metavar="S",
     help="Time for late reports of the kernel after a case's end.",
 )

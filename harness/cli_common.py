@@ -2,6 +2,7 @@
 """What all commands share: how an error reaches the user."""
 
 import errno
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.errors import HostError, KharnessError
+from harness.errors import HostError, KharnessError, names_fit
 from harness.verdict.text import clean
 
 if TYPE_CHECKING:
@@ -22,13 +23,25 @@ UNPRINTED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE, errno.EIO, er
 """Errors of a write (write(2)) that are the reader's or the disk's."""
 
 
+class FiniteRange(click.FloatRange):
+    """A number; ``nan`` is in no range and yet beyond none of its ends."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """As click does, and refuses what is no amount."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no number of anything", param, ctx)
+        return number
+
+
 def reported(command: Callable[..., Any]) -> Callable[..., Any]:
     """An error of the user's or the host's is one line, and the evidence below it."""
 
     @wraps(command)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         try:
-            return command(*args, **kwargs)
+            with names_fit():
+                return command(*args, **kwargs)
         except KharnessError as error:
             print_error(error)
             sys.exit(error.exit_code)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness import complete
+from harness.cli_common import FiniteRange
 
 if TYPE_CHECKING:
     from harness.cases.case import Case
@@ -34,7 +35,7 @@ ROOTFS = click.option(
 )
 FACTOR = click.option(
     "--timeout-factor",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     metavar="F",
     help="Multiply the suites' own time limits (default: 1 with KVM, 4 without).",
 )

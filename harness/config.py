@@ -48,7 +48,7 @@ class RunSection(_Section):
     """Programs of others: ``kselftest:DIR``, ``ltp:DIR``, ``exec:PROGRAM``."""
     rootfs: str = ""
     """The guest's root for suites: a folder or a tarball."""
-    timeout_factor: float | None = Field(None, gt=0)
+    timeout_factor: float | None = Field(None, gt=0, allow_inf_nan=False)
     """What the suites' own time limits are multiplied by; by default 1 with KVM, 4 without."""
     accel: Literal["auto", "kvm", "tcg"] = "auto"
     """Accelerator; ``auto`` takes KVM where it runs guests."""
@@ -56,13 +56,13 @@ class RunSection(_Section):
     """What a case shares with those before it."""
     abi: tuple[Abi, ...] = Field((Abi.NATIVE,), min_length=1)
     """What programs are compiled for."""
-    timeout_s: float = Field(60.0, gt=0)
+    timeout_s: float = Field(60.0, gt=0, allow_inf_nan=False)
     """Time limit in seconds of a case that states none."""
-    boot_timeout_s: float = Field(120.0, gt=0)
+    boot_timeout_s: float = Field(120.0, gt=0, allow_inf_nan=False)
     """Time limit of a guest's boot in seconds; half of it without a word on the console."""
     folder: str = ".kharness/runs"
     """Folder of run folders, from where the run starts."""
-    settle_s: float = Field(0.0, ge=0, le=60)
+    settle_s: float = Field(0.0, ge=0, le=60, allow_inf_nan=False)
     """Seconds for late reports of the kernel after a case's end."""
     warn: Literal["crash", "fail", "ignore"] = "crash"
     """What a WARNING of the kernel makes of a case."""

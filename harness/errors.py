@@ -4,6 +4,9 @@
 An error that nobody outside the code can cause is an ordinary exception and keeps its traceback.
 """
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 
 
@@ -51,6 +54,21 @@ class UsageError(KharnessError):
     """Wrong arguments or configuration (exit 4)."""
 
     exit_code = ExitCode.USAGE
+
+
+@contextmanager
+def names_fit() -> Iterator[None]:
+    """A name that is longer than any file's can be is wrong usage, wherever it is noticed.
+
+    Raises:
+        UsageError: there was one.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise UsageError(f"{error.filename}: {error.strerror}") from error
 
 
 class HostError(KharnessError):

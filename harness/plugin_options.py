@@ -9,7 +9,7 @@ import pytest
 from harness.choice import parse_seed
 from harness.errors import UsageError
 from harness.options import RunOptions
-from harness.plugin_suites import add_suite_options, suite_options, suites_alone
+from harness.plugin_suites import add_suite_options, finite, suite_options, suites_alone
 from harness.report.flavour import FLAVOURS
 from harness.run import Run
 from harness.tries import TryRules, parse_duration
@@ -34,11 +34,11 @@ def add_options(parser: pytest.Parser) -> None:
         help="what a case shares with those before it (default: fork)",
     )
     group.addoption(
-        "--case-timeout", type=float, metavar="S", help="a case's time limit in seconds"
+        "--case-timeout", type=finite, metavar="S", help="a case's time limit in seconds"
     )
     group.addoption("--abi", metavar="ABI", help="native, compat32 or both, with a comma")
     group.addoption("--build", action="store_true", help="build what is a kernel tree first")
-    group.addoption("--settle", type=float, metavar="S", help="seconds after each case's end")
+    group.addoption("--settle", type=finite, metavar="S", help="seconds after each case's end")
     group.addoption("--warn", choices=["crash", "fail", "ignore"], help="what a WARNING makes")
     group.addoption("--dump", choices=["never", "on-crash"], help="keep a guest's memory")
     group.addoption(

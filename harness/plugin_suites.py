@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """pytest: programs of suites become items without a file, beside the cases of C files."""
 
+import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,18 @@ from harness.run import Run
 
 ALONE = "kharness_suites_alone"
 """Attribute of ``config.option``, which xdist hands to its workers: no path was given."""
+
+
+def finite(text: str) -> float:
+    """A number of an option; neither ``nan`` nor ``inf``, which no limit can be.
+
+    Raises:
+        ValueError: it is none.
+    """
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
 
 
 def add_suite_options(group: pytest.OptionGroup) -> None:
@@ -29,7 +42,7 @@ def add_suite_options(group: pytest.OptionGroup) -> None:
     )
     group.addoption("--rootfs", metavar="DIR|TARBALL", help="the guest's root, for suites")
     group.addoption(
-        "--timeout-factor", type=float, metavar="F", help="multiply the suites' own time limits"
+        "--timeout-factor", type=finite, metavar="F", help="multiply the suites' own time limits"
     )
     group.addoption("--kunit", action="store_true", help="KUnit results of the boot as well")
 

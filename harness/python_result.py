@@ -107,7 +107,7 @@ def _base(about: About) -> Result:
     name = name_of_test(item, kernel)
     inner = item.nodeid.partition("::")[2]
     chosen = name if "[" not in name else inner
-    how = f" {kernel.options}--kernel {kernel.spec}" if kernel else ""
+    how = f" {kernel.options}--kernel {shlex.quote(kernel.spec)}" if kernel else ""
     *classes, short = name.partition("[")[0].split("::")
     return Result(
         case=f"{source}::{name}",
@@ -224,7 +224,9 @@ def lost_result(key: tuple[str, str], words: str, run: Run) -> Result:
     case, kernel = key
     source, _, name = case.partition("::")
     *classes, short = name.partition("[")[0].split("::")
-    specs = [f" {k.options}--kernel {k.spec}" for k in run.kernels() if k.name == kernel]
+    specs = [
+        f" {k.options}--kernel {shlex.quote(k.spec)}" for k in run.kernels() if k.name == kernel
+    ]
     node = f"{source}::{name.partition('[')[0]}"
     return Result(
         case=case,

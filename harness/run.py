@@ -109,6 +109,7 @@ class Run:
         asked = as_asked(options, section, self.abis, self.seed)
         self._folder = RunFolder(options, section.folder, self.seed, asked, self.earlier)
         if not options.worker:
+            self._folder.check()
             self._reports.check(self._folder.path, junit=options.junit, html=options.html)
         self._guests = RunGuests(
             *(options, self.settings, self._inputs),

@@ -2,6 +2,7 @@
 """The folder of a run, and the journal in it: made when they are first needed, written in order."""
 
 import contextlib
+import errno
 import os
 import shlex
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from harness import __version__
 from harness.cache import owned, private_folder
-from harness.errors import HostError, UsageError
+from harness.errors import HostError, UsageError, names_fit
 from harness.host import find_qemu
 from harness.kernels.kernel import Kernel
 from harness.options import RunOptions
@@ -20,6 +21,8 @@ from harness.report.journal import NAME, JournalWriter, KernelInfo, Plan, RunInf
 from harness.resume import Earlier
 from harness.verdict.outcome import Result
 from harness.vm.shelf import sweep_leftovers
+
+GIVE_ANOTHER = "give another --run-dir"
 
 
 class RunFolder:
@@ -63,6 +66,31 @@ class RunFolder:
             self._path = self._options.start / self._runs / f"{stamp}-{os.getpid()}"
         return self._path
 
+    @names_fit()
+    def check(self) -> None:
+        """Looks at the folder that was asked for, before anything is written into it.
+
+        Raises:
+            UsageError: it holds another run, or anything else.
+        """
+        if self._earlier or self._options.run_dir is None:
+            return
+        try:
+            names = sorted(path.name for path in self.path.iterdir())
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise
+            return  # it is not there, or says why when it is made
+        if NAME in names:
+            raise self._taken()
+        # Names with a dot are .gitkeep, and what a run left that was killed before its journal.
+        seen = [name for name in names if not name.startswith(".")]
+        if seen:
+            raise UsageError(f"{self.path} is not empty: it has {seen[0]}", GIVE_ANOTHER)
+
+    def _taken(self) -> UsageError:
+        return UsageError(f"{self.path} holds a run already", f"{GIVE_ANOTHER}, or kharness resume")
+
     def open(self) -> Path:
         """Makes it, unless that was done.
 
@@ -78,9 +106,7 @@ class RunFolder:
             self._journal.resume(_now(), _command())
             return self.path
         if (self.path / NAME).exists():
-            raise UsageError(
-                f"{self.path} holds a run already", "give another --run-dir, or kharness resume"
-            )
+            raise self._taken()
         try:
             private_folder(self.path)
         except OSError as error:

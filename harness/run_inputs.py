@@ -13,7 +13,7 @@ from harness.attempt import guest_path
 from harness.cache import file_digest
 from harness.cases.case import Case
 from harness.config import Settings
-from harness.errors import UsageError
+from harness.errors import UsageError, names_fit
 from harness.kernels.kernel import Kernel
 from harness.kernels.spec import resolve_to_boot
 from harness.options import RunOptions, judged_by
@@ -57,6 +57,7 @@ class RunInputs:
         self.files: dict[str, File] = {}
         self._suites: list[Suite] = []
 
+    @names_fit()
     def kernels(self) -> list[Kernel]:
         """The kernels of the run, each with a name of its own.
 
@@ -99,6 +100,7 @@ class RunInputs:
                     f"two sources are called {case.classname}", "rename one of the files"
                 )
 
+    @names_fit()
     def suites(self) -> list[Case]:
         """The programs of the suites that were asked for; their files are taken.
 

@@ -2,6 +2,7 @@
 """Runs cases on one kernel: a guest for each, and what became of it as a result."""
 
 import asyncio
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -117,11 +118,13 @@ class KernelRunner:
 
     def _base(self, case: Case) -> Result:
         """What is known of a result beforehand."""
-        how = f"{self.kernel.options}--kernel {self.kernel.spec}"
+        how = f"{self.kernel.options}--kernel {shlex.quote(self.kernel.spec)}"
         how += f" --abi {case.abi.value}" if case.abi is not Abi.NATIVE else ""
         how += reproducing(case.call) if case.call else ""
         before = reproducing_environment(case.call) if case.call else ""
         how += " --kunit" if case.kind is CaseKind.KUNIT else ""
+        # Quoted whether it must be or not: most shells take `[` and `:` for something.
+        node = case.node.replace("'", "'\"'\"'")
         return Result(
             case=case.node,
             classname=case.classname,
@@ -132,7 +135,7 @@ class KernelRunner:
             line=case.line,
             started=_now(),
             isolation=self._isolation_of(case).value,
-            reproduce=f"{before}kharness run {how} '{case.node}'",
+            reproduce=f"{before}kharness run {how} '{node}'",
             worker=self._settings.worker,
         )
 

@@ -4,12 +4,14 @@
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from harness.kernels.kernel import Kernel
 from harness.report.journal import read_journal
 from harness.verdict.outcome import Outcome
 
@@ -86,3 +88,22 @@ def test_what_decides_about_a_case_is_in_the_command_that_reproduces_it(tmp_path
     run(tmp_path, *again, "--run-dir", "again")
     (result,) = read_journal(tmp_path / "again" / "journal.jsonl").results
     assert (result.outcome, result.isolation) == (Outcome.TIMEOUT, "boot")
+
+
+def test_a_kernel_s_path_and_a_name_are_quoted_for_who_reproduces(
+    tmp_path: Path, one_kernel: Kernel
+) -> None:
+    image = tmp_path / "sp ace" / "bzImage"
+    image.parent.mkdir()
+    shutil.copy(one_kernel.image, image)
+    (tmp_path / "it's.c").write_text(
+        '#include "kcase.h"\nTEST(new, NEEDS_KERNEL(99, 0)) { EXPECT_EQ(1, 1); }\nKCASE_MAIN\n'
+    )
+    (tmp_path / "test_it.py").write_text("def test_it(kernel):\n    pass\n")
+    words = ("--kernel", "sp ace/bzImage")
+    done = run(tmp_path, *words, "it's.c", "test_it.py", "--run-dir", "run")
+    results = read_journal(tmp_path / "run" / "journal.jsonl").results
+    assert [shlex.split(r.reproduce) for r in results] == [
+        ["kharness", "run", *words, "test_it.py::test_it"],
+        ["kharness", "run", *words, "it's.c::new"],
+    ], done.stdout

@@ -262,6 +262,8 @@ def test_plain_pytest_and_xdist_do_the_same(project: Path) -> None:
         (("run", "-n", "many"), 4, "-n many"),
         (("run", "--accel", "magic"), 4, "magic"),
         (("run", "--config", "nowhere.toml"), 4, "nowhere.toml"),
+        (("run", "--kernel", "k" * 300, "-k", "passes"), 4, "File name too long"),
+        (("run", "--run-dir", "r" * 300, "-k", "passes"), 4, "File name too long"),
         (("cases", "no/such/path"), 4, "no/such/path"),
     ],
 )

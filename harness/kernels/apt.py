@@ -18,6 +18,7 @@ from pathlib import Path
 
 from harness.cache import cache_root, locked, owned, private_folder, replacing
 from harness.errors import KernelError
+from harness.leftovers import sweep
 
 ASK_AGAIN_S = 24 * 3600
 COMMAND_TIMEOUT_S = 600
@@ -126,8 +127,7 @@ def _download(
     apt: "Apt", package: str, folder: Path, name: str, unpack: Callable[[Path, Path], None]
 ) -> None:
     """Into a folder beside the target, which gets its name when it is complete."""
-    for old in folder.glob(".new-*"):
-        shutil.rmtree(old, ignore_errors=True)
+    sweep(cache_root())  # downloads that were killed; others of this folder go on
     work = Path(tempfile.mkdtemp(prefix=owned(".new-"), dir=folder))
     try:
         apt.run("apt-get", "download", package, cwd=work)

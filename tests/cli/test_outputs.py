@@ -109,6 +109,23 @@ def test_a_run_does_not_begin_when_its_reports_have_no_place(option: str, projec
     assert not (project / "new").exists()
 
 
+@pytest.mark.parametrize("name", ["junit.xml", "journal.jsonl", "consoles"])
+def test_a_run_folder_is_new_or_empty(name: str, project: Path) -> None:
+    folder = project / "mine"
+    folder.mkdir()
+    (folder / ".gitkeep").touch()
+    (folder / name).write_text("what was there")
+    done = kharness(project, "run", "test_host.py", "-k", "passes", "--run-dir", "mine")
+    assert done.returncode == 4, done.stdout
+    assert "give another --run-dir" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert {path.name for path in folder.iterdir()} == {".gitkeep", name}
+    assert (folder / name).read_text() == "what was there"
+    (folder / name).unlink()
+    done = kharness(project, "run", "test_host.py", "-k", "passes", "--run-dir", "mine")
+    assert done.returncode == 0, done.stderr
+
+
 def test_out_of_compare_below_a_file_is_one_line(project: Path) -> None:
     (project / "file").write_text("")
     done = kharness(project, "compare", "run", "run", "--out", "file/x")

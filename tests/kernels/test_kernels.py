@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.cache import owned
 from harness.errors import KernelError, UsageError
 from harness.kernels.debian import debian_kernel
 from harness.kernels.image import read_image
@@ -246,6 +247,20 @@ def test_apt_that_fails_is_one_line(
     with pytest.raises(KernelError, match=says) as caught:
         debian_kernel("6.12")
     assert "\n" not in str(caught.value)
+
+
+def test_a_fetch_leaves_the_download_of_another_series_alone(
+    fresh_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = 'case "$*" in *search*) echo "linux-image-6.12.1+x-cloud-amd64 - k";; *) exit 1; esac'
+    fake_apt(tmp_path, monkeypatch, script)
+    folder = fresh_cache / "kernels" / "debian"
+    running, killed = folder / owned(".new-6.1"), folder / ".new-~0123456789abcdef~6.1"
+    running.mkdir(parents=True)
+    killed.mkdir()
+    with pytest.raises(KernelError):
+        debian_kernel("6.12")
+    assert (running.exists(), killed.exists()) == (True, False)
 
 
 def test_no_apt_says_what_to_do(fresh_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -248,6 +248,7 @@ def test_a_kernel_without_kunit_says_so(tmp_path: Path) -> None:
     [
         ("exec:/no/such/program", "no program /no/such/program"),
         ("exec:", "not a suite"),
+        (f"exec:{'x' * 300}", "File name too long"),
         ("other:thing", "not a suite"),
         ("kselftest:/nowhere", "no folder /nowhere"),
         ("ltp:.", "is no installed LTP"),
