@@ -391,7 +391,8 @@ def shell(kernel: str, accel: str, fork: bool, node: str | None) -> None:
         found += [case for case in here if case.classname not in {c.classname for c in found}]
     with closing(BuildDisplay(screen())) as display:
         chosen = resolve_to_boot(kernel, progress=display)
-    status = open_shell(chosen, found, accel=accel, fork=fork or bool(node), first=first)
+    fork = fork or bool(node)
+    status = open_shell(chosen, found, settings.guest, accel=accel, fork=fork, first=first)
     sys.exit(status)
 
 

@@ -47,6 +47,24 @@ LOSSES = 3
 """Cases in a row for which it was begun in vain, after which the host is taken for hopeless."""
 
 
+def least_shape(
+    asked: Shape,
+    kernel: Kernel,
+    programs: Mapping[str, Path],
+    files: Mapping[str, File] | None = None,
+) -> Shape:
+    """The shape of a guest that has room for its kernel and for what it brings along.
+
+    Args:
+        asked: as harness.toml has it.
+        kernel: the kernel.
+        programs: absolute path in the guest to program on the host.
+        files: further files of the guest.
+    """
+    needed_mib = memory_for(files or {}, programs.values())
+    return Shape(asked.cpus, max(asked.memory_mib, kernel.memory_mib, needed_mib))
+
+
 class KernelGuests:
     """Where the guests of one kernel come from. All of it happens in the VM loop.
 
@@ -78,11 +96,8 @@ class KernelGuests:
         admission: Admission | None = None,
     ) -> None:
         self.kernel = kernel
-        shape = settings.shape
         self._files = with_config(files, kernel) if files else {}
-        needed_mib = memory_for(self._files, programs.values())
-        memory_mib = max(shape.memory_mib, kernel.memory_mib, needed_mib)
-        self._least = Shape(shape.cpus, memory_mib)
+        self._least = least_shape(settings.shape, kernel, programs, self._files)
         self._programs = programs
         self._settings = settings
         self._consoles = consoles

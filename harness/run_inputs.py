@@ -3,7 +3,7 @@
 
 import contextlib
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +24,18 @@ from harness.suites.rootfs import read_rootfs
 from harness.suites.spec import load_suites
 from harness.suites.suite import Suite
 from harness.vm.initramfs import File
+
+
+def command_line(texts: Iterable[str]) -> tuple[str, ...]:
+    """The words of what is given for the kernel's command line.
+
+    Raises:
+        UsageError: it has a character that cannot stand there.
+    """
+    words = tuple(word for text in texts for word in text.split())
+    if not all(word.isprintable() for word in words):
+        raise UsageError("--append has a character that no command line takes")
+    return words
 
 
 class RunInputs:
@@ -78,9 +90,7 @@ class RunInputs:
     def _with_words(self, kernel: Kernel) -> Kernel:
         """With what its command line gets; what the user gave with this call stays in `options`."""
         given = self._options.append
-        words = tuple(w for text in (*self._settings.guest.append, *given) for w in text.split())
-        if not all(word.isprintable() for word in words):
-            raise UsageError("--append has a character that no command line takes")
+        words = command_line((*self._settings.guest.append, *given))
         options = "".join(f"--append {shlex.quote(text)} " for text in given)
         options += judged_by(self._options, self._settings.run)
         return replace(kernel, append=words, options=kernel.options + options)

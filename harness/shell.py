@@ -9,12 +9,16 @@ import sys
 import termios
 import tty
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from harness.attempt import guest_path
 from harness.cases.case import Case
+from harness.config import GuestSection
 from harness.errors import HostError
 from harness.host import find_busybox, find_qemu
+from harness.kernel_guests import least_shape
 from harness.kernels.kernel import Kernel
+from harness.run_inputs import command_line
 from harness.vm.accel import choose_accel
 from harness.vm.agent import Agent
 from harness.vm.archives import store_initramfs
@@ -22,20 +26,27 @@ from harness.vm.console import Console
 from harness.vm.guest import Guest
 from harness.vm.loop import VmLoop
 from harness.vm.protocol import Run, RunFlags
-from harness.vm.qemu import Accel, Launch, channel_for
+from harness.vm.qemu import Accel, Launch, Shape, channel_for
 from harness.vm.template import obtain_template, template_in_use, template_key
 
 FIRST_TIMEOUT_S = 60.0
 
 
 def shell(
-    kernel: Kernel, cases: Sequence[Case], *, accel: str, fork: bool, first: Case | None = None
+    kernel: Kernel,
+    cases: Sequence[Case],
+    settings: GuestSection,
+    *,
+    accel: str,
+    fork: bool,
+    first: Case | None = None,
 ) -> int:
     """Boots or forks a guest and runs busybox's shell in it.
 
     Args:
         kernel: what to boot.
         cases: their programs are in ``/case``.
+        settings: ``[guest]`` of harness.toml: the guest is one of a run.
         accel: ``auto``, ``kvm`` or ``tcg``.
         fork: from the template instead of a boot.
         first: a case that is run before; the shell finds what it left.
@@ -46,21 +57,27 @@ def shell(
     Raises:
         HostError: no static busybox, or no QEMU.
         KernelError: the kernel does not come up.
+        UsageError: the settings have what no command line takes.
     """
     busybox = find_busybox()
     if busybox is None:
         raise HostError("no static busybox for the guest's shell", "apt-get install busybox-static")
     programs = {guest_path(case): case.program for case in cases if case.program}
     initramfs = store_initramfs(programs, busybox=busybox)
-    launch = Launch(kernel, initramfs, Accel.TCG, channel_for(kernel))
-    with VmLoop() as loop, _raw_terminal():
+    kernel = replace(kernel, append=command_line(settings.append))
+    shape = least_shape(Shape(settings.cpus, settings.memory_mib), kernel, programs)
+    if first:
+        needs = first.needs
+        shape = Shape(max(shape.cpus, needs.cpus), max(shape.memory_mib, needs.memory_mib))
+    launch = Launch(kernel, initramfs, Accel.TCG, channel_for(kernel), shape)
+    with VmLoop() as loop:
         return loop.run(_session(launch, accel, fork=fork, first=first))
 
 
 async def _session(launch: Launch, accel: str, *, fork: bool, first: Case | None) -> int:
     qemu = find_qemu(launch.kernel.arch.value)
     chosen = Accel(accel) if accel != "auto" else (await choose_accel(qemu, launch)).accel
-    launch = Launch(launch.kernel, launch.initramfs, chosen, launch.channel)
+    launch = replace(launch, accel=chosen)
     console = Console(None)
     if fork:
         with template_in_use(template_key(qemu, launch)):
@@ -73,7 +90,9 @@ async def _session(launch: Launch, accel: str, *, fork: bool, first: Case | None
             await guest.agent.sync()
         if first:
             await _run_first(guest, first)
-        return await _converse(guest.agent)
+        # Not before: until there is somebody to talk to, Ctrl-C is for kharness.
+        with _raw_terminal():
+            return await _converse(guest.agent)
     finally:
         await guest.close()
 
@@ -86,9 +105,9 @@ async def _run_first(guest: Guest, case: Case) -> None:
     ended = "killed: its time was up" if report.timed_out else f"status {report.exited.status:#x}"
     console = guest.machine.console.end(capture)
     for data in (report.stdout, report.stderr, console):
-        _write(data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
+        _write(data.replace(b"\r\n", b"\n"))
     words = f"kharness: {case.name} has ended ({ended}); it lies in {guest_path(case)}"
-    _write(words.encode() + b"\r\n")
+    _write(words.encode() + b"\n")
 
 
 async def _converse(agent: Agent) -> int:

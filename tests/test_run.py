@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import termios
 import time
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +21,15 @@ from harness.report.html import html_text
 from harness.report.journal import read_journal
 from harness.resources import resource
 from harness.verdict.outcome import Outcome
-from tests.judging import COMMAND, by_name, children_of, kharness
+from tests.judging import (
+    COMMAND,
+    by_name,
+    children_of,
+    guests_of,
+    kharness,
+    lives,
+    make_project,
+)
 
 pytestmark = pytest.mark.guest
 
@@ -411,6 +420,51 @@ def test_shell_opens_beside_a_case(project: Path) -> None:
     assert "ok 1 leaves_mark" in done.stdout
     assert "leaves_mark has ended (status 0x0)" in done.stdout
     assert "marked" in done.stdout
+
+
+def test_shell_is_the_guest_of_a_run(tmp_path: Path) -> None:
+    folder = make_project(tmp_path / "p", "TEST(two, NEEDS_CPUS(2)) { EXPECT_EQ(1, 1); }")
+    with (folder / "harness.toml").open("a") as stream:
+        stream.write("[guest]\nmemory_mib = 200\n")
+    told = 'echo "cpus $(grep -c ^processor /proc/cpuinfo)"; grep MemTotal /proc/meminfo'
+    done = kharness(
+        *(folder, "shell", "--accel", "tcg", "--case", "cases/a.c::two"),
+        input=f"{told}; cat /proc/cmdline\n",
+        env={**os.environ, "KHARNESS_GUEST_APPEND": "kh.here=1"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "cpus 2\n" in done.stdout
+    assert "kh.here=1" in done.stdout
+    (total_kib,) = re.findall(r"MemTotal: +(\d+) kB", done.stdout)
+    assert 130 * 1024 < int(total_kib) < 200 * 1024
+
+
+def test_ctrl_c_ends_a_shell_that_is_not_there_yet(project: Path) -> None:
+    keyboard, terminal = os.openpty()
+    try:
+        before = termios.tcgetattr(terminal)
+        own_terminal = ("env", "--default-signal=INT", "setsid", "--ctty", "--wait")
+        process = subprocess.Popen(
+            [*own_terminal, *COMMAND, "shell", "--accel", "tcg"],
+            cwd=project,
+            stdin=terminal,
+            stdout=terminal,
+            stderr=subprocess.DEVNULL,
+        )
+        with process:
+            while not (booting := guests_of(process.pid)):
+                assert process.poll() is None
+                time.sleep(0.05)
+            os.write(keyboard, b"\x03")
+            try:
+                assert process.wait(60) == 2
+            finally:
+                process.kill()
+        assert not any(lives(pid) for pid in booting)
+        assert termios.tcgetattr(terminal) == before
+    finally:
+        os.close(keyboard)
+        os.close(terminal)
 
 
 TALKERS = """
