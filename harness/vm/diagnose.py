@@ -9,8 +9,11 @@ seconds at most, whatever state the guest is in.
 import asyncio
 import contextlib
 import re
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from qemu.qmp import ExecuteError
@@ -272,7 +275,7 @@ def _named(  # noqa: PLR0911 - each way to hang is one return
     if in_user and (told is not None or not in_kernel):
         return Hang.USER_SPIN, one_line(running[0].name) if running else ""
     if in_kernel and (kernel_answers or told is not None):
-        return Hang.SPIN, _place(machine, in_kernel[0][-1])
+        return Hang.SPIN, between_interrupts(in_kernel[0], partial(_place, machine))
     if told is not None:
         return Hang.SLEEP, ""
     return (Hang.BLOCKED if kernel_answers else Hang.SILENT), ""
@@ -280,6 +283,17 @@ def _named(  # noqa: PLR0911 - each way to hang is one return
 
 def _place(machine: Machine, cpu: Cpu) -> str:
     return function_at(_system_map(machine), cpu.address).partition("+")[0]
+
+
+def between_interrupts(looks: Sequence[Cpu], place: Callable[[Cpu], str]) -> str:
+    """Where a CPU was most often, but for handlers of interrupts, which keep others off.
+
+    Args:
+        looks: at one CPU, one at least.
+        place: function that it was in.
+    """
+    places = [place(cpu) for cpu in looks if cpu.interrupts] or list(map(place, looks))
+    return Counter(places).most_common(1)[0][0]
 
 
 def _sleeps_in(told: str, task: Task) -> str:
