@@ -205,6 +205,9 @@ class KernelRunner:
         finally:
             await fork.close()
         result = with_evidence(self._judged(case, base, trial, machine.console), trial, machine)
+        if machine.console.problem:
+            note = f"its console could not be stored whole: {machine.console.problem}"
+            result = replace(result, detail=f"{result.detail}\n{note}".strip())
         return await self._decoded(result)
 
     async def _shared_run(self, shared: SharedGuest, case: Case, base: Result, name: str) -> Result:

@@ -67,10 +67,15 @@ class Console:
     Args:
         path: the raw file, or None to keep captures only.
         limit: bytes that the file may have; what comes on top is left out, and the file says so.
+
+    Attributes:
+        path: see above; None from when it could not be written.
+        problem: why that was; empty where it was not.
     """
 
     def __init__(self, path: Path | None, limit: int = FILE_LIMIT) -> None:
         self.path = path
+        self.problem = ""
         self.total = 0
         self._limit = limit
         self._raw: BinaryIO | None = None
@@ -153,20 +158,28 @@ class Console:
     def feed_file(self, data: bytes) -> None:
         """Takes bytes that every capture has already; none are the console's end."""
         if data and self.path is not None and self.total < self._limit:
-            self._store(self.path, data[: self._limit - self.total])
+            try:
+                self._store(self.path, data[: self._limit - self.total])
+            except OSError as error:
+                # The captures have it all the same.
+                self.problem, self.path = f"{self.path}: {error.strerror}", None
         self.total += len(data)
 
     def close(self) -> None:
         """Closes the files and notes what was left out."""
-        if self._raw is not None:
-            if self.total > self._limit:
+        raw, times = self._raw, self._times
+        self._raw = self._times = None
+        try:
+            if raw is not None and self.total > self._limit:
                 note = f"\n[kharness: {self.total - self._limit} more bytes not stored]\n"
-                self._raw.write(note.encode())
-            self._raw.close()
-            self._raw = None
-        if self._times is not None:
-            self._times.close()
-            self._times = None
+                raw.write(note.encode())
+            if times is not None:
+                times.close()
+        except OSError as error:
+            self.problem = self.problem or f"{self.path}: {error.strerror}"
+        finally:
+            if raw is not None:
+                raw.close()
 
     def _store(self, path: Path, data: bytes) -> None:
         if self._raw is None or self._times is None:
