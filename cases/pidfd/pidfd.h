@@ -84,8 +84,22 @@ static inline void *outlive(void *arg)
 	return NULL;
 }
 
-/* A child with two threads, whose leader ends when end_leader() tells it. */
-static inline pid_t process_with_outliving_thread(int go[2])
+/* A thread that ends, alone, when the pipe's other end is closed. */
+static inline void *end_when_closed(void *pipe)
+{
+	char c;
+
+	if (read(*(int *)pipe, &c, 1) < 0)
+		abort();
+	syscall(SYS_exit, 0);
+	return NULL;
+}
+
+/*
+ * A child with two threads, whose leader ends with a status when end_leader() tells it by `go`.
+ * The other one runs `beside`; `rest` is a pipe for it, of which the child keeps the end to read.
+ */
+static inline pid_t process_with_thread(int go[2], int status, void *(*beside)(void *), int *rest)
 {
 	pid_t pid = ASSERT_OK(kc_fork());
 
@@ -94,13 +108,20 @@ static inline pid_t process_with_outliving_thread(int go[2])
 		char c;
 
 		close(go[1]);
-		if (pthread_create(&thread, NULL, outlive, NULL) || read(go[0], &c, 1) < 0)
+		if (rest)
+			close(rest[1]);
+		if (pthread_create(&thread, NULL, beside, rest) || read(go[0], &c, 1) < 0)
 			_exit(KC_FAIL);
 		/* The thread alone, not exit_group(2). */
-		syscall(SYS_exit, 0);
+		syscall(SYS_exit, status);
 	}
 	CLEANUP(kill_and_reap, pid);
 	return pid;
+}
+
+static inline pid_t process_with_outliving_thread(int go[2])
+{
+	return process_with_thread(go, 0, outlive, NULL);
 }
 
 static inline void end_leader(pid_t pid, int go[2])

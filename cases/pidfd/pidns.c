@@ -348,16 +348,6 @@ TEST(dead_namespace_is_dropped, NEEDS_CONFIG(PID_NS) NEEDS_ROOT
 	}
 }
 
-static void *end_with(void *go)
-{
-	char c;
-
-	if (read(*(int *)go, &c, 1) < 0)
-		abort();
-	syscall(SYS_exit, 0);
-	return NULL;
-}
-
 static void close_it(void *fd)
 {
 	close((int)(intptr_t)fd);
@@ -385,7 +375,7 @@ TEST(first_process_ends_after_those_that_joined, NEEDS_KERNEL(5, 8) NEEDS_CONFIG
 		close(go[1]);
 		close(joined[1]);
 		/* A leader that is gone has no namespaces to join any more. */
-		if (pthread_create(&thread, NULL, end_with, go) || read(joined[0], &c, 1) < 0)
+		if (pthread_create(&thread, NULL, end_when_closed, go) || read(joined[0], &c, 1) < 0)
 			_exit(1);
 		/* The thread alone, not exit_group(2). */
 		syscall(SYS_exit, 0);

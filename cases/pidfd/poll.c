@@ -392,16 +392,6 @@ TEST(thread_pidfd_hangs_up, NEEDS_PROBE(pidfd_thread) PROMISED("pidfd_open(2), P
 	EXPECT_EQ(polled(thread, ~0, 0), READABLE | POLLHUP);
 }
 
-static void *end_when_closed(void *pipe)
-{
-	char c;
-
-	if (read(*(int *)pipe, &c, 1) < 0)
-		abort();
-	syscall(SYS_exit, 0);
-	return NULL;
-}
-
 /* A thread that is traced stays until its tracer has heard of its end (ptrace(2)). */
 TEST(end_of_traced_thread_is_heard, NEEDS_PROBE(pidfd_thread) PROMISED("pidfd_open(2), PIDFD_THREAD")
      DESCRIBE("a thread ends that its tracer has not waited for: the sleeper wakes, POLLIN alone"))
@@ -437,18 +427,7 @@ TEST(end_of_process_with_traced_leader_is_heard, NEEDS_KERNEL(5, 4) PROMISED("pi
 
 	ASSERT_OK(pipe2(go, O_CLOEXEC));
 	ASSERT_OK(pipe2(rest, O_CLOEXEC));
-	pid = ASSERT_OK(kc_fork());
-	if (pid == 0) {
-		pthread_t thread;
-		char c;
-
-		close(go[1]);
-		close(rest[1]);
-		if (pthread_create(&thread, NULL, end_when_closed, rest) || read(go[0], &c, 1) < 0)
-			_exit(KC_FAIL);
-		syscall(SYS_exit, 0);
-	}
-	CLEANUP(kill_and_reap, pid);
+	pid = process_with_thread(go, 0, end_when_closed, rest);
 	ASSERT_OK(ptrace(PTRACE_SEIZE, pid, 0, 0));
 	pidfd = ASSERT_OK(pidfd_open_(pid, 0));
 	end_leader(pid, go);

@@ -478,18 +478,7 @@ TEST(status_is_the_last_thread_s, PROMISED("waitid(2), si_status; exit_group(2)"
 
 	ASSERT_OK(pipe2(leader, O_CLOEXEC));
 	ASSERT_OK(pipe2(rest, O_CLOEXEC));
-	pid = ASSERT_OK(kc_fork());
-	if (pid == 0) {
-		pthread_t thread;
-		char c;
-
-		close(leader[1]);
-		close(rest[1]);
-		if (pthread_create(&thread, NULL, end_process_when_told, rest) || read(leader[0], &c, 1) < 0)
-			_exit(KC_FAIL);
-		syscall(SYS_exit, 3);
-	}
-	CLEANUP(kill_and_reap, pid);
+	pid = process_with_thread(leader, 3, end_process_when_told, rest);
 	pidfd = open_child(pid);
 	end_leader(pid, leader);
 	close(rest[1]);
