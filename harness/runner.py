@@ -205,9 +205,6 @@ class KernelRunner:
         finally:
             await fork.close()
         result = with_evidence(self._judged(case, base, trial, machine.console), trial, machine)
-        if machine.console.problem:
-            note = f"its console could not be stored whole: {machine.console.problem}"
-            result = replace(result, detail=f"{result.detail}\n{note}".strip())
         return await self._decoded(result)
 
     async def _shared_run(self, shared: SharedGuest, case: Case, base: Result, name: str) -> Result:
@@ -218,8 +215,7 @@ class KernelRunner:
         result = with_evidence(self._judged(case, base, trial, machine.console), trial, machine)
         result = await self._decoded(result)
         if not result.outcome.good and shared.before:
-            note = f"ran before it in this guest: {', '.join(shared.before)}"
-            result = replace(result, detail=f"{result.detail}\n{note}".strip())
+            result = _noted(result, f"ran before it in this guest: {', '.join(shared.before)}")
         shared.before.append(case.name)
         return result
 
@@ -280,7 +276,10 @@ class KernelRunner:
         base = replace(base, console_file=self.consoles.relative(stored) if stored else "")
         if trial.dump:
             base = replace(base, files={**base.files, "dump": self.consoles.relative(trial.dump)})
-        return judged(case, base, trial, kernel=self.kernel, rules=self._rules(case))
+        result = judged(case, base, trial, kernel=self.kernel, rules=self._rules(case))
+        if console.problem:
+            result = _noted(result, f"its console could not be stored whole: {console.problem}")
+        return result
 
     def _rules(self, case: Case) -> Rules:
         return Rules(self._timeout_s(case), self._settings.warn, self._settings.expect)
@@ -299,6 +298,11 @@ class KernelRunner:
         """Drops every guest and gives templates back."""
         await self._shared.close()
         await self.guests.close()
+
+
+def _noted(result: Result, note: str) -> Result:
+    """The result with one more line that a reader should see."""
+    return replace(result, detail=f"{result.detail}\n{note}".strip())
 
 
 def _file_name(case: Case, number: int) -> str:

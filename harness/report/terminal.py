@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.errors import ExitCode
-from harness.report.facts import missing_of
+from harness.report.facts import BAD, missing_of
 from harness.report.notes import Mark
 from harness.report.stream import JournalIndex
 from harness.verdict.outcome import Outcome, Result
@@ -35,7 +35,6 @@ STYLES = {
     Outcome.FLAKY: "bold yellow",
 }
 CONSOLE_LINES = 20
-BAD = tuple(outcome for outcome in Outcome if not outcome.good)
 KERNEL_BAD = (Outcome.FAIL, Outcome.XPASS, Outcome.CRASH, Outcome.TIMEOUT)
 
 

@@ -116,12 +116,11 @@ def parse_line(text: str, *, lenient: bool = True) -> Token | None:
         text: the line without prefixes.
         lenient: results may stand in comments.
     """
-    prefix = (COLUMNS if lenient else SPACES).match(text)
-    assert prefix is not None
-    end = prefix.end()
+    indent = _indent(text, lenient)
+    end = len(indent)
     first = text[end : end + 1]
     rule = RULES.get(first)
-    token = rule(text[end:], column_of(text[:end])) if rule else None
+    token = rule(text[end:], column_of(indent)) if rule else None
     if token is None and "#" in text:
         return parse_comment(text, lenient=lenient)
     return token
@@ -168,12 +167,18 @@ def parse_unnumbered(text: str, *, lenient: bool = True) -> ResultLine | None:
         text: the line without prefixes.
         lenient: results may stand in comments.
     """
-    prefix = (COLUMNS if lenient else SPACES).match(text)
-    assert prefix is not None
-    found = UNNUMBERED.match(text, prefix.end())
+    indent = _indent(text, lenient)
+    found = UNNUMBERED.match(text, len(indent))
     if found is None:
         return None
-    return _result(column_of(prefix[0]), found[1] or "", ok=False, number=0)
+    return _result(column_of(indent), found[1] or "", ok=False, number=0)
+
+
+def _indent(text: str, lenient: bool) -> str:
+    """What stands before a line's first word."""
+    found = (COLUMNS if lenient else SPACES).match(text)
+    assert found is not None
+    return found[0]
 
 
 def _result(column: int, rest: str, *, ok: bool, number: int) -> ResultLine:

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from harness.report.facts import Missing, missing_of
+from harness.report.facts import BAD, Missing, missing_of
 from harness.report.stream import JournalIndex
 from harness.verdict.outcome import Outcome
 
 ABSENT = 20
 """Planned cases without a result that are named."""
-BAD = tuple(o for o in Outcome if not o.good)
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from string import Template
 from typing import Any
 
 from harness.outputs import write_whole
+from harness.report.facts import BAD
 from harness.report.html.data import PageData
-from harness.report.html.headline import BAD
 from harness.report.html.history import EarlierRun, read_history
 from harness.report.html.strings import tidy
 from harness.report.journal import Journal
