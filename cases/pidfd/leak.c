@@ -10,8 +10,8 @@
 EVERY_CASE(NEEDS_KERNEL(5, 3) TIMEOUT(90))
 
 #define ROUNDS 8000
-#define PROCESSES 3000
-#define WARM 500
+#define PROCESSES 1000
+#define WARM 200
 /* Twenty times what a batch takes on a machine that has other work as well. */
 #define BATCH_S 20
 /* Less than this may be a pause of the machine. */
@@ -178,7 +178,7 @@ static void fail_to_open_thread(void *arg)
 }
 
 TEST(refused_thread_is_freed, PROMISED("pidfd_open(2), EINVAL")
-     DESCRIBE("3,000 threads that pidfd_open(2) refused, and that ended: freed"))
+     DESCRIBE("1,000 threads that pidfd_open(2) refused, and that ended: freed"))
 {
 	expect_no_leak(fail_to_open_thread, NULL, PROCESSES);
 }
@@ -201,7 +201,7 @@ static void fail_to_open_child(void *arg)
 }
 
 TEST(process_that_found_no_room_is_freed, PROMISED("pidfd_open(2), EMFILE")
-     DESCRIBE("3,000 processes whose pidfd found the table full, and that ended: freed"))
+     DESCRIBE("1,000 processes whose pidfd found the table full, and that ended: freed"))
 {
 	expect_no_leak(fail_to_open_child, NULL, PROCESSES);
 }
@@ -223,7 +223,7 @@ static void open_child_and_reap(void *arg)
 }
 
 TEST(process_is_freed_with_its_last_pidfd, PROMISED("pidfd_open(2)")
-     DESCRIBE("3,000 processes opened, signalled, reaped and closed: kernel memory as before"))
+     DESCRIBE("1,000 processes opened, signalled, reaped and closed: kernel memory as before"))
 {
 	expect_no_leak(open_child_and_reap, NULL, PROCESSES);
 }
@@ -245,7 +245,7 @@ static void wait_through_pidfd(void *arg)
 }
 
 TEST(waitid_leaves_nothing, NEEDS_KERNEL(5, 4) PROMISED("waitid(2), P_PIDFD")
-     DESCRIBE("3,000 processes waited for through pidfds: kernel memory as before"))
+     DESCRIBE("1,000 processes waited for through pidfds: kernel memory as before"))
 {
 	expect_no_leak(wait_through_pidfd, NULL, PROCESSES);
 }
@@ -264,7 +264,7 @@ static void fail_to_clone(void *arg)
 }
 
 TEST(failed_clone_leaves_nothing, PROMISED("clone(2), CLONE_PIDFD")
-     DESCRIBE("3,000 clones that fail when the pidfd cannot be stored: nothing stays"))
+     DESCRIBE("1,000 clones that fail when the pidfd cannot be stored: nothing stays"))
 {
 	expect_no_leak(fail_to_clone, NULL, PROCESSES);
 }
@@ -312,7 +312,7 @@ static void getfd_of_child(void *arg)
 }
 
 TEST(getfd_keeps_no_task, NEEDS_KERNEL(5, 6) PROMISED("pidfd_getfd(2)")
-     DESCRIBE("3,000 processes that were asked for descriptors after their end: freed"))
+     DESCRIBE("1,000 processes that were asked for descriptors after their end: freed"))
 {
 	expect_no_leak(getfd_of_child, NULL, PROCESSES);
 }
@@ -373,7 +373,7 @@ static void ask_child(void *arg)
 TEST(asking_a_process_keeps_nothing_of_it, PROMISED("process_madvise(2), setns(2), ioctl(2)")
      DESCRIBE("1,000 processes asked for memory and namespaces, and ended: freed"))
 {
-	expect_no_leak(ask_child, NULL, 1000);
+	expect_no_leak(ask_child, NULL, PROCESSES);
 }
 
 /* More ranges than the kernel keeps on its stack (UIO_FASTIOV, linux/uio.h). */
@@ -430,7 +430,7 @@ static void find_no_file(void *arg)
 }
 
 TEST(process_that_found_no_file_is_freed, NEEDS_ROOT PROMISED("pidfd_open(2), ENFILE")
-     DESCRIBE("3,000 processes whose pidfd found fs.file-max reached, and that ended: freed"))
+     DESCRIBE("1,000 processes whose pidfd found fs.file-max reached, and that ended: freed"))
 {
 	set_limit("/proc/sys/fs/file-max", "0", "needs /proc");
 	expect_no_leak(find_no_file, NULL, PROCESSES);
@@ -472,7 +472,7 @@ TEST(asking_for_namespaces_keeps_none, NEEDS_ROOT NEEDS_CONFIG(UTS_NS)
      PROMISED("setns(2), ioctl(2)")
      DESCRIBE("1,000 processes with a UTS namespace of their own, asked and entered: freed"))
 {
-	expect_no_leak(ask_child_with_namespace, NULL, 1000);
+	expect_no_leak(ask_child_with_namespace, NULL, PROCESSES);
 }
 
 /* Numbers come back: as many processes one after the other as there are numbers, and more. */
