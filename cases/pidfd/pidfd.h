@@ -40,6 +40,14 @@
 		close(fd);							\
 		return result == 0;						\
 	}
+#define PROBE_P_PIDFD								\
+	PROBE(p_pidfd, 5, 4, "commit 3695eae5fee0")				\
+	{									\
+		siginfo_t info;							\
+										\
+		/* An unknown idtype is EINVAL whatever stands beside it. */	\
+		return waitid(P_PIDFD_, 9999, &info, WEXITED) < 0 && errno == EBADF;	\
+	}
 /* Pidfds with a file system of their own: the magic number of fstatfs(2). */
 #define PID_FS_MAGIC_ 0x50494446
 #define PROBE_PIDFS								\

@@ -5,16 +5,9 @@
 #include "pidfd.h"
 
 EVERY_CASE(NEEDS_PROBE(p_pidfd) TIMEOUT(20))
+PROBE_P_PIDFD
 PROBE_PIDFD_NONBLOCK
 PROBE_PIDFD_THREAD
-
-PROBE(p_pidfd, 5, 4, "commit 3695eae5fee0")
-{
-	siginfo_t info;
-
-	/* An unknown idtype is EINVAL whatever stands beside it. */
-	return waitid(P_PIDFD_, 9999, &info, WEXITED) < 0 && errno == EBADF;
-}
 
 static int open_child(pid_t pid)
 {
@@ -49,6 +42,73 @@ TEST(tells_killed_from_exited, PROMISED("waitid(2), si_code")
 	EXPECT_EQ(waitid(P_PIDFD_, open_child(pid), &info, WEXITED), 0);
 	EXPECT_EQ(info.si_code, CLD_KILLED);
 	EXPECT_EQ(info.si_status, SIGTERM);
+}
+
+static void take_three_ids(void *arg)
+{
+	(void)arg;
+	ASSERT_OK(setresuid(101, 102, 103));
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+TEST(tells_real_user_of_child, NEEDS_ROOT PROMISED("waitid(2), si_uid")
+     DESCRIBE("real, effective and saved uid differ: the real one, at stop, continue and end"))
+{
+	siginfo_t info = { 0 };
+	pid_t pid = child_after(take_three_ids, NULL);
+	int pidfd = open_child(pid);
+
+	ASSERT_OK(kill(pid, SIGSTOP));
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WSTOPPED), 0);
+	EXPECT_EQ(info.si_uid, 101);
+	ASSERT_OK(kill(pid, SIGCONT));
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WCONTINUED), 0);
+	EXPECT_EQ(info.si_uid, 101);
+	ASSERT_OK(kill(pid, SIGKILL));
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WEXITED | WNOWAIT), 0);
+	EXPECT_EQ(info.si_uid, 101);
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WEXITED), 0);
+	EXPECT_EQ(info.si_uid, 101);
+}
+
+/* user_namespaces(7): ids are those of the namespace of who asks; without a map, the overflow uid. */
+TEST(user_is_as_the_caller_counts, NEEDS_CONFIG(USER_NS) NEEDS_ROOT
+     PROMISED("waitid(2), si_uid; user_namespaces(7), Unmapped user and group IDs")
+     DESCRIBE("in a user namespace without a map a child of the same user is told as one of getuid()"))
+{
+	IN_CHILD {
+		siginfo_t info = { 0 };
+
+		own_user_namespace(0);
+		ASSERT_NE(getuid(), 0);
+		EXPECT_EQ(waitid(P_PIDFD_, open_child(zombie_child(0)), &info, WEXITED), 0);
+		EXPECT_EQ(info.si_uid, getuid());
+	}
+}
+
+static void may_dump(void *arg)
+{
+	struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+
+	(void)arg;
+	ASSERT_OK(chdir("/tmp"));
+	ASSERT_OK(setrlimit(RLIMIT_CORE, &all));
+}
+
+TEST(tells_dumped_from_killed, NEEDS_ROOT PROMISED("waitid(2), CLD_DUMPED; core(5)")
+     DESCRIBE("where waitpid(2) then says that a core was dumped: CLD_DUMPED with the signal"))
+{
+	siginfo_t info = { 0 };
+	int status;
+	pid_t pid = child_after(may_dump, NULL);
+
+	ASSERT_OK(kill(pid, SIGQUIT));
+	ASSERT_EQ(waitid(P_PIDFD_, open_child(pid), &info, WEXITED | WNOWAIT), 0);
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(info.si_status, SIGQUIT);
+	EXPECT_EQ(info.si_code, WCOREDUMP(status) ? CLD_DUMPED : CLD_KILLED);
+	if (!WCOREDUMP(status))
+		SKIP("needs a kernel that dumps cores");
 }
 
 TEST(waits_for_this_child_only, PROMISED("waitid(2), P_PIDFD")
@@ -100,6 +160,40 @@ TEST(reports_stop_and_continue, PROMISED("waitid(2), WSTOPPED, WCONTINUED")
 	memset(&info, 0, sizeof(info));
 	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WSTOPPED | WCONTINUED | WNOHANG), 0);
 	EXPECT_EQ(info.si_pid, 0);
+}
+
+TEST(peek_leaves_stop_and_continue, PROMISED("waitid(2), WNOWAIT, si_status")
+     DESCRIBE("two stops, two continues: told twice with WNOWAIT, then once for good"))
+{
+	static const struct {
+		int signal, option, code;
+	} changes[] = {
+		{ SIGSTOP, WSTOPPED, CLD_STOPPED },
+		{ SIGCONT, WCONTINUED, CLD_CONTINUED },
+		{ SIGTSTP, WSTOPPED, CLD_STOPPED },
+		{ SIGCONT, WCONTINUED, CLD_CONTINUED },
+	};
+	siginfo_t info;
+	pid_t pid = sleeping_child();
+	int pidfd = open_child(pid);
+
+	/* SIGTSTP is nothing to a process group that is orphaned (setpgid(2)). */
+	ASSERT_OK(setpgid(pid, pid));
+	for (size_t c = 0; c < sizeof(changes) / sizeof(changes[0]); c++) {
+		ASSERT_OK(kill(pid, changes[c].signal));
+		for (int n = 0; n < 3; n++) {
+			/* The first one waits for it. */
+			int options = (n ? WNOHANG : 0) | (n < 2 ? WNOWAIT : 0);
+
+			memset(&info, 0, sizeof(info));
+			EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, changes[c].option | options), 0);
+			EXPECT_EQ(info.si_pid, pid);
+			EXPECT_EQ(info.si_code, changes[c].code);
+			EXPECT_EQ(info.si_status, changes[c].signal);
+		}
+		EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, changes[c].option | WNOHANG), 0);
+		EXPECT_EQ(info.si_pid, 0);
+	}
 }
 
 TEST(reports_only_what_was_asked_for, PROMISED("waitid(2), options")
@@ -277,6 +371,29 @@ TEST(is_interrupted_by_signal, PROMISED("waitid(2), EINTR")
 		}
 	CLEANUP(kill_and_reap, pid);
 	EXPECT_ERRNO(waitid(P_PIDFD_, pidfd, &info, WEXITED), EINTR);
+}
+
+TEST(goes_on_after_handler_that_restarts, PROMISED("signal(7), SA_RESTART")
+     DESCRIBE("handlers with SA_RESTART run meanwhile: the wait ends with the child"))
+{
+	struct sigaction action = { .sa_handler = nothing, .sa_flags = SA_RESTART };
+	pid_t parent = getpid(), pid;
+	siginfo_t info = { 0 };
+
+	ASSERT_OK(sigaction(SIGUSR1, &action, NULL));
+	pid = ASSERT_OK(kc_fork());
+	if (pid == 0) {
+		for (int n = 0; n < 4; n++) {
+			usleep(20000);
+			kill(parent, SIGUSR1);
+		}
+		usleep(20000);
+		_exit(3);
+	}
+	CLEANUP(kill_and_reap, pid);
+	EXPECT_EQ(waitid(P_PIDFD_, open_child(pid), &info, WEXITED), 0);
+	EXPECT_EQ(info.si_pid, pid);
+	EXPECT_EQ(info.si_status, 3);
 }
 
 /* waitid(2): a pidfd with O_NONBLOCK does not wait. */
