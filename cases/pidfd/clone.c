@@ -48,6 +48,11 @@ static void expect_pidfd_of(int pidfd, pid_t pid)
 	EXPECT_ERRNO(is_there(pidfd), ESRCH);
 }
 
+static void count_children(void)
+{
+	EXPECT_ERRNO(waitpid(-1, NULL, WNOHANG | (int)0x40000000), ECHILD);
+}
+
 TEST(clone3_gives_pidfd_of_child, PROMISED("clone(2), CLONE_PIDFD")
      DESCRIBE("the descriptor stands where pidfd points, and refers to the child"))
 {
@@ -167,6 +172,57 @@ TEST(one_place_for_two_is_refused, NEEDS_KERNEL(5, 3) PROMISED("kernel/fork.c, k
 	EXPECT_ERRNO(waitpid(-1, NULL, WNOHANG), ECHILD);
 }
 
+/* clone(2): "The existence of the size argument permits future extensions to the clone_args structure." */
+TEST(takes_structs_of_other_sizes, PROMISED("clone(2), size; linux/sched.h, CLONE_ARGS_SIZE_VER0")
+     DESCRIBE("clone3: the first struct, of 64 bytes, and a longer one of zeros; else EINVAL, E2BIG"))
+{
+	int pidfd = -7, next = next_descriptor();
+	struct {
+		struct clone_args args;
+		uint64_t later[32];
+	} longer = {
+		.args = {
+			.flags = CLONE_PIDFD,
+			.pidfd = (uint64_t)(uintptr_t)&pidfd,
+			.exit_signal = SIGCHLD,
+		},
+	};
+	const size_t taken[] = { 64, sizeof(longer.args), sizeof(longer) };
+
+	EXPECT_ERRNO(syscall(NR_clone3, &longer, 0), EINVAL);
+	EXPECT_ERRNO(syscall(NR_clone3, &longer, 63), EINVAL);
+	EXPECT_ERRNO(syscall(NR_clone3, &longer, 1 << 24), E2BIG);
+	longer.later[31] = 1;
+	EXPECT_ERRNO(syscall(NR_clone3, &longer, sizeof(longer)), E2BIG);
+	longer.later[31] = 0;
+	EXPECT_EQ(pidfd, -7);
+	EXPECT_EQ(next_descriptor(), next);
+	for (size_t n = 0; n < sizeof(taken) / sizeof(taken[0]); n++) {
+		pid_t pid = ASSERT_OK(syscall(NR_clone3, &longer, taken[n]));
+
+		if (pid == 0)
+			for (;;)
+				pause();
+		CLEANUP(kill_and_reap, pid);
+		expect_pidfd_of(pidfd, pid);
+	}
+}
+
+/* clone(2): "flags & 0xff" of the old call is exit_signal in clone3(); CLONE_NEWTIME is 0x80. */
+TEST(flags_hold_no_signal, PROMISED("clone(2), The clone() wrapper function; linux/sched.h, CSIGNAL")
+     DESCRIBE("clone3: a signal, or an undefined bit, beside CLONE_PIDFD: EINVAL, no child"))
+{
+	int pidfd = -7, next = next_descriptor();
+	pid_t pid;
+
+	for (uint64_t signal = 1; signal < 0x80; signal++)
+		EXPECT_ERRNO(clone_pidfd(signal, &pidfd, &pid), EINVAL);
+	EXPECT_ERRNO(clone_pidfd(1ull << 63, &pidfd, &pid), EINVAL);
+	EXPECT_EQ(pidfd, -7);
+	EXPECT_EQ(next_descriptor(), next);
+	count_children();
+}
+
 /* kernel/fork.c: "CLONE_DETACHED is blocked so that we can potentially reuse it". */
 TEST(refuses_detached, PROMISED("clone(2), CLONE_DETACHED")
      DESCRIBE("CLONE_DETACHED with CLONE_PIDFD: EINVAL; the old call alone ignores it"))
@@ -220,6 +276,41 @@ TEST(thread_has_pidfd_of_thread, NEEDS_PROBE(pidfd_thread)
 	EXPECT_OK(syscall(SYS_tgkill, getpid(), tid, 0));
 }
 
+static int end_when_told_as_thread(void *pipe)
+{
+	char c;
+
+	/* Its memory, errno too, is the leader's. */
+	syscall(SYS_read, *(int *)pipe, &c, 1);
+	return 0;
+}
+
+TEST(thread_s_pidfd_is_that_thread_s, NEEDS_PROBE(pidfd_thread)
+     PROMISED("clone(2), CLONE_PIDFD; commit 83b290c9e3b5")
+     DESCRIBE("CLONE_THREAD: one inode with pidfd_open(2) of the tid; silent until that thread ends"))
+{
+	int pidfd = -1, pipes[2], other;
+	struct stat a, b;
+	struct pollfd end = { .events = POLLIN };
+	int tid;
+
+	ASSERT_OK(pipe2(pipes, O_CLOEXEC));
+	tid = ASSERT_OK(clone(end_when_told_as_thread, thread_stack + sizeof(thread_stack),
+			      CLONE_PIDFD | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM | CLONE_FILES,
+			      pipes, &pidfd));
+	ASSERT_GE(pidfd, 0);
+	other = ASSERT_OK(pidfd_open_(tid, PIDFD_THREAD_));
+	ASSERT_OK(fstat(pidfd, &a));
+	ASSERT_OK(fstat(other, &b));
+	EXPECT_EQ(a.st_ino, b.st_ino);
+	end.fd = pidfd;
+	EXPECT_EQ(poll(&end, 1, 0), 0);
+	close(pipes[1]);
+	EXPECT_EQ(poll(&end, 1, -1), 1);
+	EXPECT_EQ(end.revents & POLLIN, POLLIN);
+	EXPECT_OK(is_there(ASSERT_OK(pidfd_open_(getpid(), 0))));
+}
+
 /* Before 6.9 it is the thread that is refused, to the same effect. */
 TEST(thread_is_not_detached_either, PROMISED("clone(2), CLONE_DETACHED")
      DESCRIBE("CLONE_DETACHED with CLONE_THREAD and CLONE_PIDFD: EINVAL, no thread"))
@@ -246,11 +337,6 @@ TEST(shared_handlers_make_no_thread, PROMISED("clone(2), CLONE_SIGHAND, CLONE_TH
 	EXPECT_OK(pidfd_send_signal_(pidfd, SIGKILL, NULL, 0));
 	ASSERT_EQ(waitpid(pid, &status, 0), pid);
 	EXPECT_EQ(WTERMSIG(status), SIGKILL);
-}
-
-static void count_children(void)
-{
-	EXPECT_ERRNO(waitpid(-1, NULL, WNOHANG | (int)0x40000000), ECHILD);
 }
 
 TEST(bad_place_makes_no_child, PROMISED("clone(2), EFAULT")

@@ -269,6 +269,32 @@ TEST(failed_clone_leaves_nothing, PROMISED("clone(2), CLONE_PIDFD")
 	expect_no_leak(fail_to_clone, NULL, PROCESSES);
 }
 
+static void find_no_room_to_clone(void *arg)
+{
+	int pidfd = -1;
+	/* As vfork(2) does: no memory is copied for a child that does not come. */
+	struct clone_args args = {
+		.flags = CLONE_PIDFD | CLONE_VM | CLONE_VFORK,
+		.pidfd = (uint64_t)(uintptr_t)&pidfd,
+		.exit_signal = SIGCHLD,
+	};
+	struct rlimit was, none;
+
+	(void)arg;
+	ASSERT_OK(getrlimit(RLIMIT_NOFILE, &was));
+	none = was;
+	none.rlim_cur = 0;
+	ASSERT_OK(setrlimit(RLIMIT_NOFILE, &none));
+	ASSERT_ERRNO(syscall(NR_clone3, &args, sizeof(args)), EMFILE);
+	ASSERT_OK(setrlimit(RLIMIT_NOFILE, &was));
+}
+
+TEST(clone_that_found_no_room_leaves_nothing, PROMISED("clone(2), CLONE_PIDFD; getrlimit(2), EMFILE")
+     DESCRIBE("1,000 clones that find no descriptor for the pidfd: nothing stays"))
+{
+	expect_no_leak(find_no_room_to_clone, NULL, PROCESSES);
+}
+
 struct target {
 	int pidfd, fd;
 };
