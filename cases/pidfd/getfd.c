@@ -242,6 +242,29 @@ TEST(undumpable_process_is_out_of_reach, NEEDS_ROOT PROMISED("prctl(2), PR_SET_D
 	EXPECT_OK(pidfd_getfd_(pidfd, 0, 0));
 }
 
+static void become_unattachable(void *uid)
+{
+	become(uid);
+	/* EINVAL without YAMA. */
+	prctl(PR_SET_PTRACER, 0, 0, 0, 0);
+}
+
+/* ptrace(2), ptrace_scope: 1 restricts who may attach, not who may read. */
+TEST(needs_leave_to_attach, NEEDS_ROOT
+     PROMISED("pidfd_getfd(2), PTRACE_MODE_ATTACH_REALCREDS; ptrace(2), ptrace_scope")
+     DESCRIBE("where YAMA lets only ancestors attach: EPERM for a brother of the same user, not for a child"))
+{
+	int brother = ASSERT_OK(pidfd_open_(child_after(become_unattachable, (void *)NOBODY), 0));
+
+	set_limit("/proc/sys/kernel/yama/ptrace_scope", "1", "needs YAMA, and /proc");
+	IN_CHILD {
+		become((void *)NOBODY);
+		EXPECT_ERRNO(pidfd_getfd_(brother, 0, 0), EPERM);
+		EXPECT_OK(pidfd_getfd_(ASSERT_OK(pidfd_open_(sleeping_child(), 0)), 0, 0));
+	}
+	EXPECT_OK(pidfd_getfd_(brother, 0, 0));
+}
+
 /* Each of real, effective and saved id of the target must be the caller's real one. */
 static void keep_saved_id(void *arg)
 {

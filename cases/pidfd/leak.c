@@ -11,6 +11,7 @@ EVERY_CASE(NEEDS_KERNEL(5, 3) TIMEOUT(90))
 
 #define ROUNDS 8000
 #define PROCESSES 1000
+#define LOOK_UPS 2000
 #define WARM 200
 /* Twenty times what a batch takes on a machine that has other work as well. */
 #define BATCH_S 20
@@ -364,6 +365,33 @@ TEST(refused_signal_leaves_nothing, PROMISED("pidfd_send_signal(2), EPERM, EINVA
 
 	start_thread(&t);
 	expect_no_leak(refuse_signal, &target, ROUNDS);
+	end_thread(&t);
+}
+
+static void look_up(void *arg)
+{
+	int pipes[2], pidfd = ASSERT_OK(pidfd_open_(getpid(), 0));
+
+	(void)arg;
+	ASSERT_OK(pipe(pipes));
+	close(ASSERT_OK(pidfd_getfd_(pidfd, 0, 0)));
+	ASSERT_ERRNO(pidfd_getfd_(pidfd, 9999, 0), EBADF);
+	ASSERT_ERRNO(pidfd_getfd_(pipes[0], 0, 0), EBADF);
+	ASSERT_ERRNO(waitid(P_PIDFD_, pidfd, NULL, WEXITED), ECHILD);
+	ASSERT_ERRNO(waitid(P_PIDFD_, pipes[0], NULL, WEXITED), EBADF);
+	close(pipes[0]);
+	close(pipes[1]);
+	close(pidfd);
+}
+
+/* As above: a descriptor that is looked up in a process with threads is held meanwhile. */
+TEST(looking_up_keeps_no_file, NEEDS_KERNEL(5, 6) PROMISED("pidfd_getfd(2); waitid(2), P_PIDFD")
+     DESCRIBE("2,000 times pidfd_getfd(2), waitid(2), by pidfds and pipes, in a process with threads"))
+{
+	struct thread t;
+
+	start_thread(&t);
+	expect_no_leak(look_up, NULL, LOOK_UPS);
 	end_thread(&t);
 }
 
