@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Pidfds across pid namespaces: who may signal whom, and which numbers are shown. */
+#include <sys/reboot.h>
+
 #include "pidfd.h"
 #include "signals.h"
 
@@ -256,6 +258,34 @@ TEST(fdinfo_lists_numbers_inwards, PROMISED("proc(5), NSpid")
 	EXPECT_EQ(fdinfo_pid(pidfd), -1);
 }
 
+TEST(fdinfo_lists_every_level, NEEDS_KERNEL(5, 5) NEEDS_CONFIG(UNIX)
+     PROMISED("proc(5), NSpid; fs/pidfs.c, pidfd_show_fdinfo()")
+     DESCRIBE("NSpid of a process two namespaces below: the number out here, the one between, then 1"))
+{
+	char wanted[64];
+	int sockets[2], pidfd;
+	pid_t pid, between;
+
+	ASSERT_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets));
+	pid = new_namespace();
+	if (pid == 0) {
+		between = new_namespace();
+		if (between == 0)
+			for (;;)
+				pause();
+		pass_descriptor(sockets[1], ASSERT_OK(pidfd_open_(between, 0)));
+		ASSERT_EQ(write(sockets[1], &between, sizeof(between)), (ssize_t)sizeof(between));
+		for (;;)
+			pause();
+	}
+	CLEANUP(kill_and_reap, pid);
+	pidfd = take_descriptor(sockets[0]);
+	ASSERT_EQ(read(sockets[0], &between, sizeof(between)), (ssize_t)sizeof(between));
+	ASSERT_NE(between, 1);
+	snprintf(wanted, sizeof(wanted), "%d\t%d\t1", fdinfo_pid(pidfd), between);
+	expect_nspid(pidfd, wanted);
+}
+
 TEST(fdinfo_shows_zombie, PROMISED("fs/pidfs.c, pidfd_show_fdinfo()")
      DESCRIBE("a process that has ended keeps its number until it is reaped"))
 {
@@ -348,6 +378,62 @@ TEST(dead_namespace_is_dropped, NEEDS_CONFIG(PID_NS) NEEDS_ROOT
 	}
 }
 
+#define NUMBER_INSIDE 500
+
+static void choose_numbers(void)
+{
+	/* From the innermost namespace outwards, where 1 is taken. */
+	pid_t numbers[] = { NUMBER_INSIDE, 1 };
+	int pidfd = -7;
+	struct clone_args args = {
+		.flags = CLONE_PIDFD,
+		.pidfd = (uint64_t)(uintptr_t)&pidfd,
+		.exit_signal = SIGCHLD,
+		.set_tid = (uint64_t)(uintptr_t)numbers,
+		.set_tid_size = 2,
+	};
+
+	EXPECT_ERRNO(clone_sleeper(&args), EEXIST);
+	EXPECT_EQ(pidfd, -7);
+	EXPECT_ERRNO(pidfd_open_(NUMBER_INSIDE, 0), ESRCH);
+	args.set_tid_size = 1;
+	EXPECT_EQ(ASSERT_OK(clone_sleeper(&args)), NUMBER_INSIDE);
+	EXPECT_OK(is_there(pidfd));
+}
+
+TEST(refused_number_takes_none_inside, NEEDS_KERNEL(5, 5) PROMISED("clone(2), set_tid, EEXIST")
+     DESCRIBE("a number inside, and one outside that is taken: EEXIST, and the one inside is free"))
+{
+	in_pid_namespace(choose_numbers);
+}
+
+/* reboot(2), Behavior inside PID namespaces. */
+TEST(reboot_inside_is_told_outside, NEEDS_KERNEL(5, 4) PROMISED("reboot(2); waitid(2), P_PIDFD")
+     DESCRIBE("process 1 of a namespace restarts it: killed by SIGHUP; powers it off: by SIGINT"))
+{
+	static const struct {
+		int command, signal;
+	} ends[] = {
+		{ RB_AUTOBOOT, SIGHUP },
+		{ RB_POWER_OFF, SIGINT },
+	};
+
+	for (size_t n = 0; n < sizeof(ends) / sizeof(ends[0]); n++) {
+		siginfo_t info = { 0 };
+		pid_t pid = new_namespace();
+
+		if (pid == 0) {
+			if (getpid() == 1)
+				reboot(ends[n].command);
+			_exit(KC_FAIL);
+		}
+		ASSERT_OK(waitid(P_PIDFD_, ASSERT_OK(pidfd_open_(pid, 0)), &info, WEXITED));
+		EXPECT_EQ(info.si_pid, pid);
+		EXPECT_EQ(info.si_code, CLD_KILLED);
+		EXPECT_EQ(info.si_status, ends[n].signal);
+	}
+}
+
 static void close_it(void *fd)
 {
 	close((int)(intptr_t)fd);
@@ -393,6 +479,32 @@ TEST(first_process_ends_after_those_that_joined, NEEDS_KERNEL(5, 8) NEEDS_CONFIG
 	fd = (struct pollfd){ pidfd, POLLIN, 0 };
 	EXPECT_EQ(poll(&fd, 1, -1), 1);
 	reap(pid);
+}
+
+/* kernel/pid_namespace.c: when process 1 is reaped, all processes of its namespace are gone. */
+TEST(lone_first_process_waits_for_those_that_joined, NEEDS_KERNEL(5, 8)
+     PROMISED("pid_namespaces(7); kernel/pid_namespace.c, zap_pid_ns_processes()")
+     DESCRIBE("killed, it ends when one from outside is reaped that was in it: its pidfd wakes then"))
+{
+	struct pollfd fd = { .events = POLLIN };
+	siginfo_t info;
+	pid_t guest, pid = new_namespace();
+	int own;
+
+	if (pid == 0)
+		for (;;)
+			pause();
+	CLEANUP(kill_and_reap, pid);
+	fd.fd = ASSERT_OK(pidfd_open_(pid, 0));
+	own = ASSERT_OK(pidfd_open_(getpid(), 0));
+	ASSERT_OK(setns(fd.fd, CLONE_NEWPID));
+	guest = sleeping_child();
+	ASSERT_OK(setns(own, CLONE_NEWPID));
+	ASSERT_OK(kill(pid, SIGKILL));
+	ASSERT_OK(waitid(P_PID, guest, &info, WEXITED | WNOWAIT));
+	EXPECT_EQ(poll(&fd, 1, 100), 0);
+	reap(guest);
+	EXPECT_EQ(poll(&fd, 1, -1), 1);
 }
 
 KCASE_MAIN
