@@ -396,6 +396,55 @@ TEST(failed_clone_leaves_no_descriptor, NEEDS_ROOT PROMISED("clone(2), EAGAIN, E
 	count_children();
 }
 
+/* clone3 with CLONE_PIDFD and one number; -1 and an errno, or the child that sleeps. */
+static pid_t clone_with_number(int *pidfd, pid_t number)
+{
+	struct clone_args args = {
+		.flags = CLONE_PIDFD,
+		.pidfd = (uint64_t)(uintptr_t)pidfd,
+		.exit_signal = SIGCHLD,
+		.set_tid = (uint64_t)(uintptr_t)&number,
+		.set_tid_size = 1,
+	};
+
+	return clone_sleeper(&args);
+}
+
+TEST(chosen_number_is_checked, NEEDS_KERNEL(5, 5) NEEDS_ROOT
+     PROMISED("clone(2), set_tid, EINVAL, EEXIST, EPERM; proc(5), pid_max")
+     DESCRIBE("below 1, pid_max and more: EINVAL; taken: EEXIST; without capability: EPERM; else it is had"))
+{
+	int pidfd = -7, next, most;
+	char text[32];
+	pid_t pid;
+
+	if (read_text(AT_FDCWD, "/proc/sys/kernel/pid_max", text, sizeof(text)) <= 0)
+		SKIP("needs /proc");
+	most = atoi(text);
+	next = next_descriptor();
+	EXPECT_ERRNO(clone_with_number(&pidfd, 0), EINVAL);
+	EXPECT_ERRNO(clone_with_number(&pidfd, -1), EINVAL);
+	EXPECT_ERRNO(clone_with_number(&pidfd, most), EINVAL);
+	EXPECT_ERRNO(clone_with_number(&pidfd, INT_MAX), EINVAL);
+	EXPECT_ERRNO(clone_with_number(&pidfd, getpid()), EEXIST);
+	EXPECT_EQ(next_descriptor(), next);
+	count_children();
+	IN_CHILD {
+		next = next_descriptor();
+		become((void *)NOBODY);
+		EXPECT_ERRNO(clone_with_number(&pidfd, most - 1), EPERM);
+		EXPECT_EQ(next_descriptor(), next);
+		count_children();
+	}
+	EXPECT_EQ(pidfd, -7);
+	pid = clone_with_number(&pidfd, most - 1);
+	if (pid < 0 && errno == EEXIST)
+		SKIP("inconclusive: somebody has the number %d", most - 1);
+	ASSERT_EQ(pid, most - 1);
+	CLEANUP(kill_and_reap, pid);
+	expect_pidfd_of(pidfd, pid);
+}
+
 TEST(process_limit_leaves_no_descriptor, NEEDS_ROOT PROMISED("clone(2), EAGAIN")
      DESCRIBE("RLIMIT_NPROC: EAGAIN, no descriptor"))
 {
