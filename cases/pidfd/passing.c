@@ -1,34 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Pidfds that change hands: fork, exec, dup, sockets (SCM_RIGHTS, SCM_PIDFD, SO_PEERPIDFD). */
-#include <sys/un.h>
-
 #include "pidfd.h"
+#include "sockets.h"
 
 PIDFD_CASES
 PROBE_PIDFS
 
-#define SOCKETS NEEDS_CONFIG(UNIX)
-#define PEERS SOCKETS NEEDS_PROBE(peer_pidfd)
-
-/* asm-generic/socket.h, linux/socket.h; 6.5 */
-#define SO_PASSPIDFD_ 76
-#define SO_PEERPIDFD_ 77
-#define SCM_PIDFD_ 4
-
-PROBE(peer_pidfd, 6, 5, "commit 7b26952a91cf")
-{
-	int sockets[2], fd = -1;
-	socklen_t size = sizeof(fd);
-	bool there;
-
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) != 0)
-		return false;
-	there = getsockopt(sockets[0], SOL_SOCKET, SO_PEERPIDFD_, &fd, &size) == 0;
-	close(fd);
-	close(sockets[0]);
-	close(sockets[1]);
-	return there;
-}
+PROBE_PEER_PIDFD
 
 /* Ends a child by a pidfd: it was that child's. */
 static void expect_pidfd_of(int pidfd, pid_t pid)
@@ -117,26 +95,6 @@ TEST(gives_receiver_no_rights, SOCKETS NEEDS_ROOT PROMISED("pidfd_send_signal(2)
 		EXPECT_ERRNO(is_there(pidfd), EPERM);
 		EXPECT_ERRNO(pidfd_send_signal_(pidfd, SIGKILL, NULL, 0), EPERM);
 	}
-}
-
-/* A listening socket and who connects to it, in a child that stays. */
-static void connect_to(void *name)
-{
-	int fd = ASSERT_OK(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-
-	ASSERT_OK(connect(fd, (struct sockaddr *)name, sizeof(struct sockaddr_un)));
-}
-
-static int listening(struct sockaddr_un *name)
-{
-	int fd = ASSERT_OK(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-
-	memset(name, 0, sizeof(*name));
-	name->sun_family = AF_UNIX;
-	snprintf(name->sun_path + 1, sizeof(name->sun_path) - 1, "kharness-%d", getpid());
-	ASSERT_OK(bind(fd, (struct sockaddr *)name, sizeof(*name)));
-	ASSERT_OK(listen(fd, 4));
-	return fd;
 }
 
 TEST(socket_tells_its_peer, PEERS PROMISED("commit 7b26952a91cf")
@@ -238,24 +196,6 @@ TEST(peer_that_is_gone, PEERS PROMISED("vfs-6.16-rc1.pidfs")
 		EXPECT_TRUE(errno == EINVAL || errno == ESRCH);
 		EXPECT_EQ(next_descriptor(), next);
 	}
-}
-
-/* The pidfd that comes with one byte. */
-static int pidfd_with_byte(int socket)
-{
-	char text[8], control[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec data = { text, sizeof(text) };
-	struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = control,
-				  .msg_controllen = sizeof(control) };
-	int pidfd = -1;
-
-	ASSERT_EQ(recvmsg(socket, &message, 0), 1);
-	ASSERT_TRUE(CMSG_FIRSTHDR(&message) != NULL);
-	EXPECT_EQ(CMSG_FIRSTHDR(&message)->cmsg_type, SCM_PIDFD_);
-	memcpy(&pidfd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(pidfd));
-	/* As every pidfd, whatever the flags of recvmsg(2) say. */
-	EXPECT_EQ(fcntl(pidfd, F_GETFD), FD_CLOEXEC);
-	return pidfd;
 }
 
 TEST(message_brings_its_sender, PEERS PROMISED("commit 5e2ff6704a27")

@@ -178,6 +178,15 @@ static inline void become(void *uid)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
+/* Real, effective and saved uid. */
+static inline void set_ids(void *ids)
+{
+	const uid_t *id = ids;
+
+	ASSERT_OK(setresuid(id[0], id[1], id[2]));
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
 /* A user namespace, and more: what an administrator may forbid to users, or to all. */
 static inline void own_user_namespace(int more)
 {
@@ -186,6 +195,55 @@ static inline void own_user_namespace(int more)
 			SKIP("needs user namespaces (%s)", strerror(errno));
 		ASSERT_OK(-1);
 	}
+}
+
+static inline void write_ids(pid_t pid, const char *file, const char *ids)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		SKIP("needs /proc");
+	ASSERT_EQ(write(fd, ids, strlen(ids)), (ssize_t)strlen(ids));
+	close(fd);
+}
+
+/*
+ * Runs fn in a user namespace whose users and groups are those of a line of uid_map
+ * (user_namespaces(7)), in a child that has all capabilities in there; see kc_join().
+ */
+static inline pid_t start_in_user_namespace(const char *ids, void (*fn)(void *), void *arg)
+{
+	int ready[2], go[2];
+	pid_t pid;
+	char c;
+
+	ASSERT_OK(pipe2(ready, O_CLOEXEC));
+	ASSERT_OK(pipe2(go, O_CLOEXEC));
+	pid = ASSERT_OK(kc_fork());
+	if (pid == 0) {
+		close(ready[0]);
+		close(go[1]);
+		own_user_namespace(0);
+		if (write(ready[1], "x", 1) != 1 || read(go[0], &c, 1) != 1)
+			_exit(KC_FAIL);
+		fn(arg);
+		kc_leave(KC_PASS);
+	}
+	close(ready[1]);
+	close(go[0]);
+	if (read(ready[0], &c, 1) != 1) {
+		kc_join(pid);	/* it skipped the case, or failed */
+		kc_leave(KC_FAIL);
+	}
+	write_ids(pid, "uid_map", ids);
+	write_ids(pid, "gid_map", ids);
+	ASSERT_EQ(write(go[1], "x", 1), 1);
+	close(ready[0]);
+	close(go[1]);
+	return pid;
 }
 
 /* Gives one capability up for good (capset(2)); the others stay as they are. */

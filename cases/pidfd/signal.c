@@ -216,14 +216,6 @@ TEST(compares_ids_as_kill_does, NEEDS_ROOT PROMISED("kill(2)")
 	}
 }
 
-static void set_ids(void *ids)
-{
-	const uid_t *id = ids;
-
-	ASSERT_OK(setresuid(id[0], id[1], id[2]));
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-}
-
 TEST(looks_at_real_and_saved_id_of_target, NEEDS_ROOT PROMISED("kill(2)")
      DESCRIBE("the target's effective id alone gives no permission"))
 {
