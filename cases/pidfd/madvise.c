@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* process_madvise(2), since 5.10, and process_mrelease(2), since 5.15: the memory of a pidfd's process. */
+#include <sys/fsuid.h>
+
 #include "pidfd.h"
 
 EVERY_CASE(NEEDS_CONFIG(ADVISE_SYSCALLS) NEEDS_PROBE(process_madvise) TIMEOUT(20))
@@ -115,6 +117,71 @@ TEST(checks_ranges, NEEDS_ROOT PROMISED("process_madvise(2), EINVAL, ENOMEM, EFA
 	EXPECT_ERRNO(process_madvise_(pidfd, (struct iovec *)8, 1, MADV_COLD, 0), EFAULT);
 }
 
+TEST(rejects_advice_that_writes, NEEDS_ROOT PROMISED("process_madvise(2), EINVAL")
+     DESCRIBE("MADV_FREE, MADV_WIPEONFORK, MADV_DONTNEED_LOCKED and what fills or offlines pages: EINVAL"))
+{
+	/* linux/mman.h; a C library may not have them all. */
+	static const int advices[] = {
+		8 /* FREE */, 18 /* WIPEONFORK */, 23 /* POPULATE_WRITE */,
+		24 /* DONTNEED_LOCKED */, 101 /* SOFT_OFFLINE */,
+	};
+	struct iovec whole = area();
+	int pidfd = ASSERT_OK(pidfd_open_(sleeping_child(), 0));
+
+	for (size_t n = 0; n < sizeof(advices) / sizeof(advices[0]); n++)
+		EXPECT_ERRNO(process_madvise_(pidfd, &whole, 1, advices[n], 0), EINVAL);
+}
+
+/* Of a file, since what is to be read of other memory is in swap, which a kernel may not have. */
+TEST(advises_to_read_ahead, NEEDS_KERNEL(5, 15) NEEDS_ROOT
+     PROMISED("process_madvise(2), MADV_WILLNEED; commit d5fffc5aff26")
+     DESCRIBE("MADV_WILLNEED of a file that the child has mapped: the number of bytes"))
+{
+	char path[] = "/tmp/madvise-XXXXXX";
+	struct iovec whole = { NULL, PAGES * (size_t)sysconf(_SC_PAGESIZE) };
+	int fd = ASSERT_OK(mkstemp(path));
+
+	ASSERT_OK(unlink(path));
+	ASSERT_OK(ftruncate(fd, whole.iov_len));
+	whole.iov_base = mmap(NULL, whole.iov_len, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_TRUE(whole.iov_base != MAP_FAILED);
+	EXPECT_EQ(process_madvise_(ASSERT_OK(pidfd_open_(sleeping_child(), 0)), &whole, 1,
+				   MADV_WILLNEED, 0), (long)whole.iov_len);
+}
+
+TEST(memory_is_that_of_the_process, NEEDS_ROOT PROMISED("process_madvise(2)")
+     DESCRIBE("a range that only the process has: its bytes; one that only the caller has: ENOMEM"))
+{
+	struct iovec its = area(), own;
+	int pidfd = ASSERT_OK(pidfd_open_(sleeping_child(), 0));
+
+	own = area();
+	/* Afterwards, so that it is another one. */
+	ASSERT_OK(munmap(its.iov_base, its.iov_len));
+	EXPECT_EQ(process_madvise_(pidfd, &its, 1, MADV_COLD, 0), (long)its.iov_len);
+	EXPECT_ERRNO(process_madvise_(pidfd, &own, 1, MADV_COLD, 0), ENOMEM);
+}
+
+TEST(takes_as_many_ranges_as_there_may_be, NEEDS_ROOT PROMISED("process_madvise(2), EINVAL: IOV_MAX")
+     DESCRIBE("1,024 ranges: all their bytes; 1,025: EINVAL"))
+{
+	struct iovec whole = area(), ranges[1025];
+	int pidfd = ASSERT_OK(pidfd_open_(sleeping_child(), 0));
+
+	whole.iov_len /= PAGES;
+	for (int n = 0; n < 1025; n++)
+		ranges[n] = whole;
+	EXPECT_EQ(process_madvise_(pidfd, ranges, 1024, MADV_COLD, 0), 1024 * (long)whole.iov_len);
+	EXPECT_ERRNO(process_madvise_(pidfd, ranges, 1025, MADV_COLD, 0), EINVAL);
+}
+
+static void expect_no_access(int pidfd, const struct iovec *whole)
+{
+	/* mm_access() says EACCES (kernel/fork.c), the page says EPERM. */
+	EXPECT_EQ(process_madvise_(pidfd, whole, 1, MADV_COLD, 0), -1);
+	EXPECT_TRUE(errno == EACCES || errno == EPERM);
+}
+
 /* process_madvise(2): PTRACE_MODE_READ_FSCREDS, and CAP_SYS_NICE. */
 TEST(needs_permission, NEEDS_ROOT PROMISED("process_madvise(2), EPERM")
      DESCRIBE("another user's process: refused; one's own without CAP_SYS_NICE: EPERM"))
@@ -125,10 +192,39 @@ TEST(needs_permission, NEEDS_ROOT PROMISED("process_madvise(2), EPERM")
 
 	IN_CHILD {
 		become((void *)NOBODY);
-		/* mm_access() says EACCES (kernel/fork.c), the page says EPERM. */
-		EXPECT_EQ(process_madvise_(of_root, &whole, 1, MADV_COLD, 0), -1);
-		EXPECT_TRUE(errno == EACCES || errno == EPERM);
+		expect_no_access(of_root, &whole);
 		EXPECT_ERRNO(process_madvise_(own, &whole, 1, MADV_COLD, 0), EPERM);
+	}
+}
+
+/* What CAP_SYS_NICE is asked for beside, not instead (mm/madvise.c). */
+TEST(capability_is_no_access, NEEDS_ROOT PROMISED("process_madvise(2), PTRACE_MODE_READ_FSCREDS")
+     DESCRIBE("with CAP_SYS_NICE, without CAP_SYS_PTRACE: another user's process is refused"))
+{
+	struct iovec whole = area();
+	int pidfd = ASSERT_OK(pidfd_open_(child_of_user(1000), 0));
+
+	IN_CHILD {
+		drop_capability(CAP_SYS_PTRACE);
+		expect_no_access(pidfd, &whole);
+	}
+	EXPECT_EQ(process_madvise_(pidfd, &whole, 1, MADV_COLD, 0), (long)whole.iov_len);
+}
+
+TEST(ids_for_files_count, NEEDS_ROOT PROMISED("process_madvise(2), PTRACE_MODE_READ_FSCREDS; ptrace(2)")
+     DESCRIBE("without CAP_SYS_PTRACE the file-system ids decide, not the real ones"))
+{
+	struct iovec whole = area();
+	int of_root = ASSERT_OK(pidfd_open_(sleeping_child(), 0));
+	int of_1000 = ASSERT_OK(pidfd_open_(child_of_user(1000), 0));
+
+	IN_CHILD {
+		drop_capability(CAP_SYS_PTRACE);
+		/* They return what was before; CAP_SYS_NICE stays (capabilities(7)). */
+		setfsgid(1000);
+		setfsuid(1000);
+		EXPECT_EQ(process_madvise_(of_1000, &whole, 1, MADV_COLD, 0), (long)whole.iov_len);
+		expect_no_access(of_root, &whole);
 	}
 }
 

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* By which ids and capabilities a pidfd's process may be signalled (kill(2)) or looked into (ptrace(2)). */
+#include "pidfd.h"
+
+EVERY_CASE(NEEDS_KERNEL(5, 3) NEEDS_ROOT TIMEOUT(20))
+
+PROBE(pidfd_getfd, 5, 6, "commit 8649c322f75c")
+{
+	return pidfd_getfd_(-1, -1, 0) < 0 && errno != ENOSYS;
+}
+
+/*
+ * kill(2): "the real or effective user ID of the sending process must equal the real or saved
+ * set-user-ID of the target process". Each of the four alone.
+ */
+TEST(each_pair_of_ids_is_enough, PROMISED("kill(2)")
+     DESCRIBE("the sender's real or effective uid alone is the target's real or saved one alone: 0"))
+{
+	uid_t targets[2][3] = { { 1000, 4000, 4000 }, { 4000, 4000, 1000 } };
+	uid_t senders[2][3] = { { 1000, 3000, 3000 }, { 3000, 1000, 3000 } };
+	int pidfd[2];
+
+	for (int n = 0; n < 2; n++)
+		pidfd[n] = ASSERT_OK(pidfd_open_(child_after(set_ids, targets[n]), 0));
+	for (int n = 0; n < 2; n++)
+		IN_CHILD {
+			set_ids(senders[n]);
+			EXPECT_OK(is_there(pidfd[0]));
+			EXPECT_OK(is_there(pidfd[1]));
+		}
+}
+
+static void drop_all_capabilities_but(int number)
+{
+	for (int n = 0; n < 64; n++)
+		if (n != number)
+			drop_capability(n);
+}
+
+TEST(cap_kill_is_the_capability, PROMISED("kill(2); capabilities(7), CAP_KILL")
+     DESCRIBE("all capabilities but this one: EPERM; this one alone: 0"))
+{
+	int pidfd = ASSERT_OK(pidfd_open_(child_of_user(NOBODY), 0));
+
+	IN_CHILD {
+		drop_capability(CAP_KILL);
+		EXPECT_ERRNO(is_there(pidfd), EPERM);
+	}
+	IN_CHILD {
+		drop_all_capabilities_but(CAP_KILL);
+		EXPECT_OK(is_there(pidfd));
+	}
+}
+
+/* kill(2): "has the CAP_KILL capability in the user namespace of the target process". */
+TEST(capability_in_an_own_namespace_is_none_outside, NEEDS_CONFIG(USER_NS)
+     PROMISED("kill(2); user_namespaces(7), Capabilities")
+     DESCRIBE("a user with all capabilities in an own user namespace: EPERM for others outside"))
+{
+	int of_root = ASSERT_OK(pidfd_open_(sleeping_child(), 0));
+	int of_1000 = ASSERT_OK(pidfd_open_(child_of_user(1000), 0));
+
+	IN_CHILD {
+		become((void *)NOBODY);
+		own_user_namespace(0);
+		EXPECT_ERRNO(is_there(of_root), EPERM);
+		EXPECT_ERRNO(is_there(of_1000), EPERM);
+		EXPECT_ERRNO(pidfd_send_signal_(of_1000, SIGKILL, NULL, 0), EPERM);
+	}
+	EXPECT_OK(is_there(of_1000));
+}
+
+static void signal_inner_user(void *arg)
+{
+	(void)arg;
+	EXPECT_OK(is_there(ASSERT_OK(pidfd_open_(child_of_user(1000), 0))));
+}
+
+static void copy_from_inner_user(void *arg)
+{
+	(void)arg;
+	EXPECT_OK(pidfd_getfd_(ASSERT_OK(pidfd_open_(child_of_user(1000), 0)), 0, 0));
+}
+
+#define SAME_IDS "0 0 65535\n"
+
+TEST(capability_counts_in_its_namespace, NEEDS_CONFIG(USER_NS)
+     PROMISED("kill(2); user_namespaces(7), Capabilities")
+     DESCRIBE("CAP_KILL of a user namespace: another user's process in there is signalled"))
+{
+	kc_join(start_in_user_namespace(SAME_IDS, signal_inner_user, NULL));
+}
+
+TEST(access_by_capability_of_its_namespace, NEEDS_CONFIG(USER_NS) NEEDS_PROBE(pidfd_getfd)
+     PROMISED("ptrace(2), Ptrace access mode checking; user_namespaces(7), Capabilities")
+     DESCRIBE("CAP_SYS_PTRACE of a user namespace: a descriptor of another user's process in there"))
+{
+	kc_join(start_in_user_namespace(SAME_IDS, copy_from_inner_user, NULL));
+}
+
+struct own {
+	int process, other;
+};
+
+static void *signal_as_nobody(void *arg)
+{
+	struct own *own = arg;
+
+	/* The thread alone (nptl(7)): not the library's call, which changes them all. */
+	ASSERT_OK(syscall(SYS_setresuid, 1000, 1000, 1000));
+	EXPECT_OK(is_there(own->process));
+	EXPECT_ERRNO(is_there(own->other), EPERM);
+	return NULL;
+}
+
+/* A process needs no permission for itself, whichever ids its threads have. */
+TEST(thread_may_signal_its_own_process, PROMISED("kernel/signal.c, check_kill_permission(); nptl(7)")
+     DESCRIBE("a thread with ids of its own signals its process, and no other one of those ids"))
+{
+	struct own own = {
+		.process = ASSERT_OK(pidfd_open_(getpid(), 0)),
+		.other = ASSERT_OK(pidfd_open_(sleeping_child(), 0)),
+	};
+	pthread_t thread;
+
+	ASSERT_EQ(pthread_create(&thread, NULL, signal_as_nobody, &own), 0);
+	ASSERT_EQ(pthread_join(thread, NULL), 0);
+}
+
+struct ids {
+	uid_t uid[3];	/* real, effective, saved */
+	gid_t gid[3];
+};
+
+/* What it did before stays readable, see become(). */
+static void take_ids(void *arg)
+{
+	const struct ids *to = arg;
+
+	ASSERT_OK(setresgid(to->gid[0], to->gid[1], to->gid[2]));
+	ASSERT_OK(setresuid(to->uid[0], to->uid[1], to->uid[2]));
+	ASSERT_OK(prctl(PR_SET_DUMPABLE, 1));
+	allow_all_tracers();
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+static const struct ids nobody = { { NOBODY, NOBODY, NOBODY }, { NOBODY, NOBODY, NOBODY } };
+
+/* "the caller's ... user ID and group ID match the real, effective, and saved ... of the target" */
+TEST(access_needs_each_id_of_the_target, NEEDS_PROBE(pidfd_getfd)
+     PROMISED("pidfd_getfd(2), EPERM; ptrace(2), Ptrace access mode checking")
+     DESCRIBE("real, effective or saved uid or gid of the target is another one: EPERM; none: a descriptor"))
+{
+	struct ids ids[7];
+	int pidfd[7];
+
+	for (int n = 0; n < 7; n++) {
+		ids[n] = nobody;
+		if (n < 3)
+			ids[n].uid[n] = 1000;
+		else if (n < 6)
+			ids[n].gid[n - 3] = 1000;
+		pidfd[n] = ASSERT_OK(pidfd_open_(child_after(take_ids, &ids[n]), 0));
+	}
+	IN_CHILD {
+		become((void *)NOBODY);
+		for (int n = 0; n < 6; n++)
+			EXPECT_ERRNO(pidfd_getfd_(pidfd[n], 0, 0), EPERM);
+		EXPECT_OK(pidfd_getfd_(pidfd[6], 0, 0));
+	}
+}
+
+TEST(access_goes_by_the_caller_s_real_gid, NEEDS_PROBE(pidfd_getfd)
+     PROMISED("ptrace(2), PTRACE_MODE_REALCREDS")
+     DESCRIBE("the caller's real gid counts, its effective and saved ones do not"))
+{
+	struct ids other_gid = nobody, real_gid = nobody;
+	int pidfd = ASSERT_OK(pidfd_open_(child_of_user(NOBODY), 0));
+
+	other_gid.gid[0] = 1000;
+	real_gid.gid[1] = real_gid.gid[2] = 1000;
+	IN_CHILD {
+		take_ids(&other_gid);
+		EXPECT_ERRNO(pidfd_getfd_(pidfd, 0, 0), EPERM);
+	}
+	IN_CHILD {
+		take_ids(&real_gid);
+		EXPECT_OK(pidfd_getfd_(pidfd, 0, 0));
+	}
+}
+
+/* All capabilities stay permitted, and none is effective (capabilities(7), prctl(2), PR_SET_KEEPCAPS). */
+static void take_ids_and_keep_capabilities(void *ids)
+{
+	ASSERT_OK(prctl(PR_SET_KEEPCAPS, 1));
+	take_ids(ids);
+}
+
+/* "the caller's capabilities are a proper superset of the target process's permitted capabilities" */
+TEST(access_needs_the_target_s_capabilities, NEEDS_PROBE(pidfd_getfd)
+     PROMISED("ptrace(2), Ptrace access mode checking: the commoncap LSM")
+     DESCRIBE("same ids, but the target may use capabilities: EPERM; if the caller may as well: a descriptor"))
+{
+	struct ids ids = nobody;
+	int pidfd = ASSERT_OK(pidfd_open_(child_after(take_ids_and_keep_capabilities, &ids), 0));
+
+	IN_CHILD {
+		take_ids(&ids);
+		EXPECT_ERRNO(pidfd_getfd_(pidfd, 0, 0), EPERM);
+	}
+	IN_CHILD {
+		take_ids_and_keep_capabilities(&ids);
+		EXPECT_OK(pidfd_getfd_(pidfd, 0, 0));
+	}
+}
+
+KCASE_MAIN
