@@ -512,4 +512,54 @@ TEST(works_with_vfork, PROMISED("clone(2), CLONE_VFORK")
 	EXPECT_ERRNO(is_there(pidfd), ESRCH);
 }
 
+/* Of another signal than SIGCHLD a 32-bit program is not told more than the code. */
+static void expect_told(int sig, pid_t pid, int code, int status)
+{
+	siginfo_t info = { 0 };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	ASSERT_EQ(sigwaitinfo(&set, &info), sig);
+	EXPECT_EQ(info.si_code, code);
+	if (sig == SIGCHLD) {
+		EXPECT_EQ(info.si_pid, pid);
+		EXPECT_EQ(info.si_uid, getuid());
+		EXPECT_EQ(info.si_status, status);
+	}
+}
+
+/* clone(2): the signal that "is sent to the parent when the child dies". */
+TEST(child_tells_its_end_by_the_chosen_signal,
+     PROMISED("clone(2), The child termination signal; sigaction(2), SIGCHLD")
+     DESCRIBE("exit_signal SIGCHLD and SIGUSR1: how a child ended by itself, how by its pidfd, and which"))
+{
+	static const int signals[] = { SIGCHLD, SIGUSR1 };
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (int n = 0; n < 2; n++)
+		sigaddset(&set, signals[n]);
+	ASSERT_OK(sigprocmask(SIG_BLOCK, &set, NULL));
+	for (int n = 0; n < 2; n++) {
+		int pidfd = -1;
+		struct clone_args args = {
+			.flags = CLONE_PIDFD,
+			.pidfd = (uint64_t)(uintptr_t)&pidfd,
+			.exit_signal = signals[n],
+		};
+		pid_t pid = ASSERT_OK(syscall(NR_clone3, &args, sizeof(args)));
+
+		if (pid == 0)
+			_exit(5);
+		expect_told(signals[n], pid, CLD_EXITED, 5);
+		ASSERT_EQ(waitpid(pid, NULL, __WALL), pid);
+		close(pidfd);
+		pid = ASSERT_OK(clone_sleeper(&args));
+		EXPECT_OK(pidfd_send_signal_(pidfd, SIGTERM, NULL, 0));
+		expect_told(signals[n], pid, CLD_KILLED, SIGTERM);
+		ASSERT_EQ(waitpid(pid, NULL, __WALL), pid);
+	}
+}
+
 KCASE_MAIN

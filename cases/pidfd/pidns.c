@@ -200,6 +200,41 @@ TEST(first_process_is_spared_from_inside, PROMISED("pid_namespaces(7), The names
 	EXPECT_EQ(WTERMSIG(status), SIGKILL);
 }
 
+/* pid_namespaces(7): "SIGKILL or SIGSTOP are treated exceptionally" from an ancestor namespace. */
+TEST(first_process_is_stopped_from_outside_alone, PROMISED("pid_namespaces(7), The namespace init process")
+     DESCRIBE("SIGTERM and SIGSTOP from inside and SIGTERM from outside: no effect; SIGSTOP from outside: stops"))
+{
+	int ready[2], pidfd;
+	siginfo_t info = { 0 };
+	pid_t pid;
+	char c;
+
+	ASSERT_OK(pipe2(ready, O_CLOEXEC));
+	pid = new_namespace();
+	if (pid == 0) {
+		int own = ASSERT_OK(pidfd_open_(1, 0));
+
+		EXPECT_OK(pidfd_send_signal_(own, SIGTERM, NULL, 0));
+		EXPECT_OK(pidfd_send_signal_(own, SIGSTOP, NULL, 0));
+		ASSERT_EQ(write(ready[1], "x", 1), 1);
+		for (;;)
+			pause();
+	}
+	CLEANUP(kill_and_reap, pid);
+	close(ready[1]);
+	/* It came so far: it was not stopped. */
+	ASSERT_EQ(read(ready[0], &c, 1), 1);
+	pidfd = ASSERT_OK(pidfd_open_(pid, 0));
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGTERM, NULL, 0));
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGUSR1, NULL, 0));
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGSTOP, NULL, 0));
+	ASSERT_OK(waitid(P_PID, pid, &info, WSTOPPED));
+	EXPECT_EQ(info.si_code, CLD_STOPPED);
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGCONT, NULL, 0));
+	ASSERT_OK(waitid(P_PID, pid, &info, WCONTINUED));
+	EXPECT_EQ(waitpid(pid, NULL, WNOHANG), 0);
+}
+
 /* What the sender says of itself counts in its own namespace (kernel/signal.c, send_signal_locked()). */
 TEST(queued_signal_comes_from_nobody_inside, PROMISED("pid_namespaces(7); rt_sigqueueinfo(2)")
      DESCRIBE("a siginfo from outside: si_pid 0 inside, its value as sent; and SIGKILL ends process 1"))

@@ -166,6 +166,36 @@ TEST(group_needs_one_that_may_be_signalled, SCOPES NEEDS_ROOT PROMISED("kill(2),
 	EXPECT_FALSE(has_pending(leader, SIGUSR1));
 }
 
+static void lead_group_as_user(void *arg)
+{
+	(void)arg;
+	wait_in_group_as_user(NULL);
+}
+
+/* kill(2), EPERM: no permission for "any of the target processes"; whichever of them comes first. */
+TEST(one_that_may_be_signalled_is_enough, SCOPES NEEDS_ROOT PROMISED("kill(2), EPERM, NOTES")
+     DESCRIBE("a user to a group: 0 where the own one is the older of two, and where it is the younger"))
+{
+	pid_t leaders[2], members[2];
+	int pidfd[2];
+
+	leaders[0] = child_after(lead_group_as_user, NULL);
+	members[0] = child_after(wait_in_group, (void *)(intptr_t)leaders[0]);
+	leaders[1] = child_after(wait_in_group, NULL);
+	members[1] = child_after(wait_in_group_as_user, (void *)(intptr_t)leaders[1]);
+	for (int n = 0; n < 2; n++)
+		pidfd[n] = ASSERT_OK(pidfd_open_(leaders[n], 0));
+	IN_CHILD {
+		become((void *)NOBODY);
+		for (int n = 0; n < 2; n++)
+			EXPECT_OK(pidfd_send_signal_(pidfd[n], SIGUSR1, NULL, SIGNAL_PROCESS_GROUP));
+	}
+	EXPECT_TRUE(has_pending(leaders[0], SIGUSR1));
+	EXPECT_FALSE(has_pending(members[0], SIGUSR1));
+	EXPECT_FALSE(has_pending(leaders[1], SIGUSR1));
+	EXPECT_TRUE(has_pending(members[1], SIGUSR1));
+}
+
 /* A member that ends with 7 when the signal came from where it should. */
 static pid_t member_that_hears_of(pid_t sender, uint64_t flags)
 {

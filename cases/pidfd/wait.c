@@ -629,6 +629,32 @@ TEST(child_of_another_s_tracing_is_a_child, NEEDS_ROOT PROMISED("waitid(2), ECHI
 	EXPECT_EQ(info.si_pid, pid);
 }
 
+/* wait(2): it "will block until all children have terminated, and then fail with errno set to ECHILD". */
+TEST(child_that_nobody_wants_leaves_no_zombie, PROMISED("wait(2), NOTES; sigaction(2), SA_NOCLDWAIT")
+     DESCRIBE("SIGCHLD ignored, or SA_NOCLDWAIT: the wait sleeps over the end, then ECHILD"))
+{
+	const struct sigaction unwanted[] = {
+		{ .sa_handler = SIG_IGN },
+		{ .sa_handler = nothing, .sa_flags = SA_NOCLDWAIT | SA_RESTART },
+	};
+
+	for (int n = 0; n < 2; n++) {
+		pid_t killer, pid = sleeping_child();
+		int pidfd = open_child(pid);
+		siginfo_t info;
+
+		ASSERT_OK(sigaction(SIGCHLD, &unwanted[n], NULL));
+		killer = ASSERT_OK(kc_fork());
+		if (killer == 0) {
+			usleep(50000);
+			_exit(kill(pid, SIGKILL) ? KC_FAIL : KC_PASS);
+		}
+		EXPECT_ERRNO(waitid(P_PIDFD_, pidfd, &info, WEXITED), ECHILD);
+		waitpid(killer, NULL, 0);
+		signal(SIGCHLD, SIG_DFL);
+	}
+}
+
 /* No process of the pidfd's is left behind by a failed wait. */
 TEST(pidfd_outlives_the_wait, PROMISED("pidfd_open(2)")
      DESCRIBE("a pidfd opened before and one opened twice both say that the process is gone"))
