@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What setns(2) with a pidfd asks of the caller, and what it takes along. See setns.c for where it leads. */
+#include <sys/ipc.h>
+#include <sys/sem.h>
+#include <time.h>
+
+#include "pidfd.h"
+
+EVERY_CASE(NEEDS_PROBE(setns_pidfd) NEEDS_CONFIG(UTS_NS) NEEDS_ROOT TIMEOUT(30))
+
+/* Before, what is no namespace was EINVAL, whatever the flags. */
+PROBE(setns_pidfd, 5, 8, "commit 303cc571d107")
+{
+	int fd = pidfd_open_(getpid(), 0);
+	int result = setns(fd, CLONE_NEWUTS);
+	int error = errno;
+
+	close(fd);
+	return result == 0 || error == EPERM;
+}
+
+#define NEWTIME 0x80
+
+static void unshare_some(void *flags)
+{
+	if (unshare((int)(intptr_t)flags) != 0) {
+		if (errno == EINVAL)
+			SKIP("needs namespaces that this kernel has not");
+		ASSERT_OK(-1);
+	}
+}
+
+static void unshare_as_user(void *more)
+{
+	own_user_namespace((int)(intptr_t)more);
+}
+
+static int pidfd_with(int flags)
+{
+	return ASSERT_OK(pidfd_open_(child_after(unshare_some, (void *)(intptr_t)flags), 0));
+}
+
+static pid_t sleeping_clone(uint64_t flags)
+{
+	struct clone_args args = { .exit_signal = SIGCHLD, .flags = flags };
+
+	return clone_sleeper(&args);
+}
+
+/* setns(2), EINVAL: a pid namespace that is neither the own one nor a descendant of it. */
+TEST(pid_namespace_beside_is_out_of_reach, NEEDS_CONFIG(PID_NS)
+     PROMISED("setns(2), EINVAL; pid_namespaces(7)")
+     DESCRIBE("from one inner pid namespace into another that is beside it: EINVAL"))
+{
+	struct clone_args args = { .exit_signal = SIGCHLD, .flags = CLONE_NEWPID };
+	pid_t first = ASSERT_OK(sleeping_clone(CLONE_NEWPID)), second;
+	int beside;
+
+	CLEANUP(kill_and_reap, first);
+	beside = ASSERT_OK(pidfd_open_(first, 0));
+	second = ASSERT_OK(syscall(NR_clone3, &args, sizeof(args)));
+	if (second == 0) {
+		EXPECT_ERRNO(setns(beside, CLONE_NEWPID), EINVAL);
+		kc_leave(KC_PASS);
+	}
+	kc_join(second);
+}
+
+/* setns(2): not while "sharing filesystem-related attributes (...) with another process". */
+TEST(shared_folders_keep_out_of_mount_namespace, PROMISED("setns(2), EINVAL; commit 303cc571d107")
+     DESCRIBE("CLONE_NEWNS beside a thread: EINVAL; once that has ended: 0"))
+{
+	int pidfd = pidfd_with(CLONE_NEWNS);
+	struct thread t;
+
+	start_thread(&t);
+	EXPECT_ERRNO(setns(pidfd, CLONE_NEWNS), EINVAL);
+	end_thread(&t);
+	EXPECT_OK(setns(pidfd, CLONE_NEWNS));
+}
+
+TEST(shared_folders_keep_out_of_user_namespace, NEEDS_CONFIG(USER_NS) PROMISED("setns(2), EINVAL, CLONE_FS")
+     DESCRIBE("CLONE_NEWUSER while a child shares the working directory: EINVAL; once that has ended: 0"))
+{
+	int pidfd = ASSERT_OK(pidfd_open_(child_after(unshare_as_user, NULL), 0));
+
+	IN_CHILD {
+		pid_t pid = ASSERT_OK(sleeping_clone(CLONE_FS));
+
+		EXPECT_ERRNO(setns(pidfd, CLONE_NEWUSER), EINVAL);
+		kill_and_reap((void *)(intptr_t)pid);
+		EXPECT_OK(setns(pidfd, CLONE_NEWUSER));
+	}
+}
+
+static void unshare_as_nobody(void *more)
+{
+	become((void *)NOBODY);
+	unshare_as_user(more);
+}
+
+/* setns(2), CLONE_NEWUSER: "must have CAP_SYS_ADMIN in the target user namespace". */
+TEST(user_namespace_needs_a_capability, NEEDS_CONFIG(USER_NS) PROMISED("setns(2), EPERM; user_namespaces(7)")
+     DESCRIBE("a user's namespace: EPERM for root without CAP_SYS_ADMIN, which sees the process; with it: 0"))
+{
+	int pidfd = ASSERT_OK(pidfd_open_(child_after(unshare_as_nobody, NULL), 0));
+
+	IN_CHILD {
+		drop_capability(CAP_SYS_ADMIN);
+		EXPECT_ERRNO(setns(pidfd, CLONE_NEWUSER), EPERM);
+	}
+	IN_CHILD
+		EXPECT_OK(setns(pidfd, CLONE_NEWUSER));
+}
+
+TEST(user_namespace_beside_is_refused, NEEDS_CONFIG(USER_NS) PROMISED("setns(2), EPERM; user_namespaces(7)")
+     DESCRIBE("from one user namespace into another of the same user beside it: EPERM; from outside: 0"))
+{
+	IN_CHILD {
+		int beside;
+
+		become((void *)NOBODY);
+		beside = ASSERT_OK(pidfd_open_(child_after(unshare_as_user, NULL), 0));
+		IN_CHILD {
+			own_user_namespace(0);
+			EXPECT_ERRNO(setns(beside, CLONE_NEWUSER), EPERM);
+		}
+		EXPECT_OK(setns(beside, CLONE_NEWUSER));
+	}
+}
+
+/* setns(2): CAP_SYS_ADMIN "both in its own user namespace and in the user namespace that owns the target". */
+TEST(each_needs_a_capability_in_the_own_namespace_too, NEEDS_CONFIG(USER_NS) NEEDS_CONFIG(PID_NS)
+     NEEDS_CONFIG(IPC_NS) NEEDS_CONFIG(NET_NS) PROMISED("setns(2), EPERM; user_namespaces(7)")
+     DESCRIBE("a user without capabilities, namespaces of a user namespace of its own: EPERM for each alone"))
+{
+	static const int flags[] = { CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS,
+				     CLONE_NEWCGROUP };
+	int more = 0;
+
+	for (size_t n = 0; n < sizeof(flags) / sizeof(flags[0]); n++)
+		more |= flags[n];
+	IN_CHILD {
+		pid_t pid, first;
+		int pidfd;
+
+		become((void *)NOBODY);
+		pid = child_after(unshare_as_user, (void *)(intptr_t)more);
+		pidfd = ASSERT_OK(pidfd_open_(pid, 0));
+		for (size_t n = 0; n < sizeof(flags) / sizeof(flags[0]); n++)
+			EXPECT_ERRNO(setns(pidfd, flags[n]), EPERM);
+		first = ASSERT_OK(sleeping_clone(CLONE_NEWUSER | CLONE_NEWPID));
+		CLEANUP(kill_and_reap, first);
+		EXPECT_ERRNO(setns(ASSERT_OK(pidfd_open_(first, 0)), CLONE_NEWPID), EPERM);
+		/* The pidfds are as good as any, and the namespaces are this user's. */
+		EXPECT_OK(setns(pidfd, CLONE_NEWUSER | more));
+	}
+}
+
+/* setns(2), CLONE_NEWNS: "must have both CAP_SYS_CHROOT and CAP_SYS_ADMIN". */
+TEST(mount_namespace_needs_one_more_capability, PROMISED("setns(2), CLONE_NEWNS, EPERM; capabilities(7)")
+     DESCRIBE("without CAP_SYS_CHROOT: EPERM, alone and with others; the UTS namespace is entered"))
+{
+	int pidfd = pidfd_with(CLONE_NEWNS | CLONE_NEWUTS);
+
+	IN_CHILD {
+		drop_capability(CAP_SYS_CHROOT);
+		EXPECT_ERRNO(setns(pidfd, CLONE_NEWNS), EPERM);
+		EXPECT_ERRNO(setns(pidfd, CLONE_NEWNS | CLONE_NEWUTS), EPERM);
+		EXPECT_OK(setns(pidfd, CLONE_NEWUTS));
+	}
+}
+
+/* The mount namespace comes first of what is asked for, and what is refused after it undoes it. */
+TEST(failed_call_leaves_the_working_directory, NEEDS_CONFIG(USER_NS) PROMISED("commit 303cc571d107")
+     DESCRIBE("a mount namespace that may be entered, another that may not: EPERM, and no folder has changed"))
+{
+	IN_CHILD {
+		char text[256] = "";
+		struct stat before, after;
+		int pidfd;
+
+		become((void *)NOBODY);
+		own_user_namespace(0);
+		pidfd = pidfd_with(CLONE_NEWNS);
+		ASSERT_OK(chdir("/dev"));
+		ASSERT_OK(stat(".", &before));
+		EXPECT_ERRNO(setns(pidfd, CLONE_NEWNS | CLONE_NEWUTS), EPERM);
+		ASSERT_OK(stat(".", &after));
+		EXPECT_EQ(after.st_ino, before.st_ino);
+		ASSERT_OK(syscall(SYS_getcwd, text, sizeof(text)));
+		EXPECT_STREQ(text, "/dev");
+		EXPECT_OK(setns(pidfd, CLONE_NEWNS));
+		ASSERT_OK(syscall(SYS_getcwd, text, sizeof(text)));
+		EXPECT_STREQ(text, "/");
+	}
+}
+
+#define OFFSET_S 1000000
+
+/* A child of the child is in the time namespace: unshare(2) is for children to come. */
+static void have_child_later(void *pid)
+{
+	static const char offset[] = "monotonic 1000000 0\n";
+	int fd;
+
+	unshare_some((void *)NEWTIME);
+	fd = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		SKIP("needs /proc");
+	ASSERT_EQ(write(fd, offset, strlen(offset)), (ssize_t)strlen(offset));
+	close(fd);
+	*(volatile pid_t *)pid = sleeping_child();
+}
+
+static time_t monotonic(void)
+{
+	struct timespec now;
+
+	ASSERT_OK(clock_gettime(CLOCK_MONOTONIC, &now));
+	return now.tv_sec;
+}
+
+/* Most programs never ask the kernel: they read the clock in memory that it gives them (vdso(7)). */
+TEST(clock_is_that_of_the_namespace, NEEDS_CONFIG(TIME_NS) PROMISED("time_namespaces(7); setns(2), CLONE_NEWTIME")
+     DESCRIBE("a time namespace with an offset of a million seconds: the clock is ahead by them at once"))
+{
+	pid_t *pid = mmap(NULL, sizeof(*pid), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			  -1, 0);
+	int pidfd;
+
+	ASSERT_TRUE(pid != MAP_FAILED);
+	child_after(have_child_later, pid);
+	pidfd = ASSERT_OK(pidfd_open_(*pid, 0));
+	IN_CHILD {
+		time_t before = monotonic();
+
+		EXPECT_OK(setns(pidfd, NEWTIME));
+		EXPECT_GE(monotonic() - before, OFFSET_S);
+	}
+}
+
+static void remove_semaphores(void *id)
+{
+	semctl((int)(intptr_t)id, 0, IPC_RMID);
+}
+
+/* semop(2), SEM_UNDO: "automatically undone when the process terminates". */
+TEST(semaphores_left_behind_are_undone, NEEDS_CONFIG(SYSVIPC) NEEDS_CONFIG(IPC_NS)
+     PROMISED("semop(2), SEM_UNDO; kernel/nsproxy.c, commit_nsset()")
+     DESCRIBE("who took a semaphore enters another IPC namespace and ends: the semaphore is free again"))
+{
+	struct sembuf take = { .sem_op = -1, .sem_flg = SEM_UNDO }, give = { .sem_op = 1 };
+	int pidfd = pidfd_with(CLONE_NEWIPC), id = ASSERT_OK(semget(IPC_PRIVATE, 1, 0600));
+
+	CLEANUP(remove_semaphores, id);
+	ASSERT_OK(semop(id, &give, 1));
+	IN_CHILD {
+		ASSERT_OK(semop(id, &take, 1));
+		EXPECT_OK(setns(pidfd, CLONE_NEWIPC));
+	}
+	EXPECT_EQ(semctl(id, 0, GETVAL), 1);
+}
+
+/* Those of processes that ended are freed a little later; see dead_namespace_is_dropped in pidns.c. */
+#define AT_MOST "10"
+#define AT_MOST_TWICE 24
+
+static pid_t clone_where_there_is_room(uint64_t flags)
+{
+	pid_t pid;
+
+	for (int tries = 0; (pid = sleeping_clone(flags)) < 0; tries++) {
+		if (errno == EPERM || errno == EINVAL)
+			SKIP("needs namespaces (%s)", strerror(errno));
+		ASSERT_EQ(errno, ENOSPC);
+		ASSERT_LT(tries, 500);
+		usleep(10000);
+	}
+	return pid;
+}
+
+/* Refused after it was looked up: the user namespace is one's own, or threads share it. */
+static void enter_namespaces_that_end(uint64_t kind, int flags)
+{
+	for (int n = 0; n < AT_MOST_TWICE; n++) {
+		pid_t pid = clone_where_there_is_room(kind);
+		int pidfd = ASSERT_OK(pidfd_open_(pid, 0));
+
+		EXPECT_ERRNO(setns(pidfd, flags), EINVAL);
+		kill_and_reap((void *)(intptr_t)pid);
+		close(pidfd);
+	}
+}
+
+TEST(refused_pid_namespace_is_dropped, NEEDS_CONFIG(PID_NS) NEEDS_CONFIG(USER_NS)
+     PROMISED("setns(2); proc_sys_user(5), max_pid_namespaces")
+     DESCRIBE("24 pid namespaces that were not entered, one after the other, where 10 may be: freed"))
+{
+	set_limit("/proc/sys/user/max_pid_namespaces", AT_MOST, "needs /proc/sys/user");
+	enter_namespaces_that_end(CLONE_NEWPID, CLONE_NEWPID | CLONE_NEWUSER);
+}
+
+TEST(refused_user_namespace_is_dropped, NEEDS_CONFIG(USER_NS)
+     PROMISED("setns(2); proc_sys_user(5), max_user_namespaces")
+     DESCRIBE("24 user namespaces that were not entered, one after the other, where 10 may be: freed"))
+{
+	struct thread t;
+
+	set_limit("/proc/sys/user/max_user_namespaces", AT_MOST, "needs /proc/sys/user");
+	start_thread(&t);
+	enter_namespaces_that_end(CLONE_NEWUSER, CLONE_NEWUSER);
+	end_thread(&t);
+}
+
+KCASE_MAIN
