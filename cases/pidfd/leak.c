@@ -6,8 +6,11 @@
 #include <time.h>
 
 #include "pidfd.h"
+#include "signals.h"
+#include "sockets.h"
 
 EVERY_CASE(NEEDS_KERNEL(5, 3) TIMEOUT(90))
+PROBE_PEER_PIDFD
 
 #define ROUNDS 8000
 #define PROCESSES 1000
@@ -558,6 +561,66 @@ TEST(pidfd_keeps_no_number, NEEDS_ROOT PROMISED("pidfd_open(2); cover letter: re
 {
 	use_up_numbers();
 	EXPECT_OK(pidfd_open_(getpid(), 0));
+}
+
+static void queue_and_take(void *pidfd)
+{
+	siginfo_t info = { .si_signo = SIGRTMIN, .si_code = SI_QUEUE };
+
+	ASSERT_OK(pidfd_send_signal_((int)(intptr_t)pidfd, SIGRTMIN, &info, 0));
+	ASSERT_EQ(take(SIGRTMIN, &info), SIGRTMIN);
+}
+
+TEST(taken_signals_are_freed, PROMISED("signal(7), Real-time signals")
+     DESCRIBE("8,000 signals with a siginfo queued and taken: nothing stays"))
+{
+	block(SIGRTMIN);
+	expect_no_leak(queue_and_take, (void *)(intptr_t)ASSERT_OK(pidfd_open_(getpid(), 0)), ROUNDS);
+}
+
+struct ear {
+	int listener;
+	struct sockaddr_un name;
+};
+
+/* Its messages: one that is read, one that is left when the socket is closed. */
+static void hear_of_child(void *arg)
+{
+	struct ear *ear = arg;
+	char c, control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec data = { &c, 1 };
+	struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = control,
+				  .msg_controllen = sizeof(control) };
+	int fd, pidfd = -1;
+	socklen_t size = sizeof(pidfd);
+	pid_t pid = ASSERT_OK(vfork());
+
+	if (pid == 0) {
+		int own = socket(AF_UNIX, SOCK_STREAM, 0);
+
+		_exit(connect(own, (struct sockaddr *)&ear->name, sizeof(ear->name)) ||
+		      write(own, "x", 1) != 1 || write(own, "y", 1) != 1);
+	}
+	fd = ASSERT_OK(accept4(ear->listener, NULL, NULL, SOCK_CLOEXEC));
+	ASSERT_OK(getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD_, &pidfd, &size));
+	ASSERT_OK(close(pidfd));
+	ASSERT_EQ(recvmsg(fd, &message, 0), 1);
+	ASSERT_TRUE(CMSG_FIRSTHDR(&message) != NULL);
+	memcpy(&pidfd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(pidfd));
+	ASSERT_OK(close(pidfd));
+	reap(pid);
+	close(fd);
+}
+
+TEST(process_at_the_other_end_is_freed, PEERS PROMISED("commit 7b26952a91cf; commit 5e2ff6704a27")
+     DESCRIBE("1,000 processes whose pidfds SO_PEERPIDFD and SCM_PIDFD gave, and that ended: freed"))
+{
+	struct ear ear;
+	int on = 1;
+
+	ear.listener = listening(&ear.name);
+	ASSERT_OK(setsockopt(ear.listener, SOL_SOCKET, SO_PASSPIDFD_, &on, sizeof(on)));
+	expect_no_leak(hear_of_child, &ear, PROCESSES);
 }
 
 KCASE_MAIN
