@@ -20,7 +20,7 @@ check:
 
 test:
 	@scripts/setup --dev
-	@.venv/bin/pytest -n auto --dist loadfile tests $(ARGS)
+	@.venv/bin/pytest -n auto --dist loadfile --no-loadscope-reorder tests $(ARGS)
 
 lint:
 	@scripts/setup --dev

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What tests share: real kernels, and guests in a loop of their own."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,15 @@ from tests.faults.injection import print_figures
 def pytest_xdist_auto_num_workers() -> int:
     """More than there are CPUs: many tests wait for a guest that hangs, or for a browser."""
     return cpu_count() * 3 // 2
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that are marked `long` come first, then those with most tests: no CPU idles at the end.
+
+    It needs --no-loadscope-reorder: xdist by itself goes by the number of tests alone.
+    """
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.get_closest_marker("long") is None, -tests[item.path]))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
