@@ -7,28 +7,9 @@
 #include "pidfd.h"
 
 EVERY_CASE(NEEDS_PROBE(setns_pidfd) NEEDS_CONFIG(UTS_NS) NEEDS_ROOT TIMEOUT(30))
-
-/* Before, what is no namespace was EINVAL, whatever the flags. */
-PROBE(setns_pidfd, 5, 8, "commit 303cc571d107")
-{
-	int fd = pidfd_open_(getpid(), 0);
-	int result = setns(fd, CLONE_NEWUTS);
-	int error = errno;
-
-	close(fd);
-	return result == 0 || error == EPERM;
-}
+PROBE_SETNS_PIDFD
 
 #define NEWTIME 0x80
-
-static void unshare_some(void *flags)
-{
-	if (unshare((int)(intptr_t)flags) != 0) {
-		if (errno == EINVAL)
-			SKIP("needs namespaces that this kernel has not");
-		ASSERT_OK(-1);
-	}
-}
 
 static void unshare_as_user(void *more)
 {

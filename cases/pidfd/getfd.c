@@ -3,12 +3,8 @@
 #include "pidfd.h"
 
 EVERY_CASE(NEEDS_PROBE(pidfd_getfd) TIMEOUT(20))
+PROBE_PIDFD_GETFD
 PROBE_PIDFD_THREAD
-
-PROBE(pidfd_getfd, 5, 6, "commit 8649c322f75c")
-{
-	return pidfd_getfd_(-1, -1, 0) < 0 && errno != ENOSYS;
-}
 
 /* A child that has a pipe's write end as the descriptor FD, and nothing else has it. */
 #define FD 77

@@ -3,11 +3,7 @@
 #include "pidfd.h"
 
 EVERY_CASE(NEEDS_KERNEL(5, 3) NEEDS_ROOT TIMEOUT(20))
-
-PROBE(pidfd_getfd, 5, 6, "commit 8649c322f75c")
-{
-	return pidfd_getfd_(-1, -1, 0) < 0 && errno != ENOSYS;
-}
+PROBE_PIDFD_GETFD
 
 /*
  * kill(2): "the real or effective user ID of the sending process must equal the real or saved

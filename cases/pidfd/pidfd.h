@@ -48,6 +48,22 @@
 		/* An unknown idtype is EINVAL whatever stands beside it. */	\
 		return waitid(P_PIDFD_, 9999, &info, WEXITED) < 0 && errno == EBADF;	\
 	}
+#define PROBE_PIDFD_GETFD							\
+	PROBE(pidfd_getfd, 5, 6, "commit 8649c322f75c")				\
+	{									\
+		return pidfd_getfd_(-1, -1, 0) < 0 && errno != ENOSYS;		\
+	}
+/* Before, what is no namespace was EINVAL, whatever the flags. */
+#define PROBE_SETNS_PIDFD							\
+	PROBE(setns_pidfd, 5, 8, "commit 303cc571d107")				\
+	{									\
+		int fd = pidfd_open_(getpid(), 0);				\
+		int result = setns(fd, CLONE_NEWUTS);				\
+		int error = errno;						\
+										\
+		close(fd);							\
+		return result == 0 || error == EPERM;				\
+	}
 /* Pidfds with a file system of their own: the magic number of fstatfs(2). */
 #define PID_FS_MAGIC_ 0x50494446
 #define PROBE_PIDFS								\

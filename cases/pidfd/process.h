@@ -187,6 +187,16 @@ static inline void set_ids(void *ids)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
+/* Other namespaces than that of the users. */
+static inline void unshare_some(void *flags)
+{
+	if (unshare((int)(intptr_t)flags) != 0) {
+		if (errno == EINVAL)
+			SKIP("needs namespaces that this kernel has not");
+		ASSERT_OK(-1);
+	}
+}
+
 /* A user namespace, and more: what an administrator may forbid to users, or to all. */
 static inline void own_user_namespace(int more)
 {

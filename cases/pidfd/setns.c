@@ -3,18 +3,7 @@
 #include "pidfd.h"
 
 EVERY_CASE(NEEDS_PROBE(setns_pidfd) NEEDS_CONFIG(UTS_NS) NEEDS_ROOT TIMEOUT(20))
-
-/* Before, what is no namespace was EINVAL, whatever the flags. */
-PROBE(setns_pidfd, 5, 8, "commit 303cc571d107")
-{
-	int fd = pidfd_open_(getpid(), 0);
-	int result = setns(fd, CLONE_NEWUTS);
-	int error = errno;
-
-	close(fd);
-	return result == 0 || error == EPERM;
-}
-
+PROBE_SETNS_PIDFD
 PROBE_PIDFD_THREAD
 
 #define ALL (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWPID |	\
@@ -31,20 +20,12 @@ static const struct {
 
 static void enter_new(void *flags)
 {
-	if ((intptr_t)flags & CLONE_NEWUSER) {
+	if ((intptr_t)flags & CLONE_NEWUSER)
 		own_user_namespace((int)(intptr_t)flags);
-	} else if (unshare((int)(intptr_t)flags) != 0) {
-		if (errno == EINVAL)
-			SKIP("needs namespaces that this kernel has not");
-		ASSERT_OK(-1);
-	}
+	else
+		unshare_some(flags);
 	if ((intptr_t)flags & CLONE_NEWUTS)
 		ASSERT_OK(sethostname("inside", 6));
-}
-
-static void unshare_some(void *flags)
-{
-	ASSERT_OK(unshare((int)(intptr_t)flags));
 }
 
 static int pidfd_inside(int flags)
