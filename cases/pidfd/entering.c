@@ -112,7 +112,8 @@ TEST(user_namespace_beside_is_refused, NEEDS_CONFIG(USER_NS) PROMISED("setns(2),
 
 /* setns(2): CAP_SYS_ADMIN "both in its own user namespace and in the user namespace that owns the target". */
 TEST(each_needs_a_capability_in_the_own_namespace_too, NEEDS_CONFIG(USER_NS) NEEDS_CONFIG(PID_NS)
-     NEEDS_CONFIG(IPC_NS) NEEDS_CONFIG(NET_NS) PROMISED("setns(2), EPERM; user_namespaces(7)")
+     NEEDS_CONFIG(IPC_NS) NEEDS_CONFIG(NET_NS) NEEDS_CONFIG(CGROUPS)
+     PROMISED("setns(2), EPERM; user_namespaces(7)")
      DESCRIBE("a user without capabilities, namespaces of a user namespace of its own: EPERM for each alone"))
 {
 	static const int flags[] = { CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS,
@@ -203,7 +204,8 @@ static time_t monotonic(void)
 }
 
 /* Most programs never ask the kernel: they read the clock in memory that it gives them (vdso(7)). */
-TEST(clock_is_that_of_the_namespace, NEEDS_CONFIG(TIME_NS) PROMISED("time_namespaces(7); setns(2), CLONE_NEWTIME")
+TEST(clock_is_that_of_the_namespace, NEEDS_KERNEL(5, 9) NEEDS_CONFIG(TIME_NS)
+     PROMISED("time_namespaces(7); setns(2), CLONE_NEWTIME; commit 76c12881a38a")
      DESCRIBE("a time namespace with an offset of a million seconds: the clock is ahead by them at once"))
 {
 	pid_t *pid = mmap(NULL, sizeof(*pid), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,

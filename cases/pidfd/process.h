@@ -197,11 +197,14 @@ static inline void unshare_some(void *flags)
 	}
 }
 
-/* A user namespace, and more: what an administrator may forbid to users, or to all. */
+/*
+ * A user namespace, and more: what an administrator may forbid to users, or to all. EACCES is a
+ * security module's (security/apparmor/lsm.c, apparmor_userns_create()).
+ */
 static inline void own_user_namespace(int more)
 {
 	if (unshare(CLONE_NEWUSER | more) != 0) {
-		if (errno == EPERM || errno == ENOSPC || errno == EINVAL)
+		if (errno == EPERM || errno == EACCES || errno == ENOSPC || errno == EINVAL)
 			SKIP("needs user namespaces (%s)", strerror(errno));
 		ASSERT_OK(-1);
 	}

@@ -349,7 +349,8 @@ static pid_t with_children_elsewhere(int flag)
 	return child_after(unshare_some, (void *)(intptr_t)flag);
 }
 
-TEST(enters_time_namespace_of_process, NEEDS_CONFIG(TIME_NS) PROMISED("setns(2); time_namespaces(7)")
+TEST(enters_time_namespace_of_process, NEEDS_KERNEL(5, 9) NEEDS_CONFIG(TIME_NS)
+     PROMISED("setns(2); time_namespaces(7); commit 76c12881a38a")
      DESCRIBE("the one that the process is in, not the one of its children to come"))
 {
 	pid_t pid = with_children_elsewhere(0x80 /* CLONE_NEWTIME */);
