@@ -3,6 +3,7 @@
 #include <limits.h>
 
 #include "pidfd.h"
+#include "signals.h"
 
 PIDFD_CASES
 PROBE_PIDFD_THREAD
@@ -535,12 +536,9 @@ TEST(child_tells_its_end_by_the_chosen_signal,
      DESCRIBE("exit_signal SIGCHLD and SIGUSR1: how a child ended by itself, how by its pidfd, and which"))
 {
 	static const int signals[] = { SIGCHLD, SIGUSR1 };
-	sigset_t set;
 
-	sigemptyset(&set);
 	for (int n = 0; n < 2; n++)
-		sigaddset(&set, signals[n]);
-	ASSERT_OK(sigprocmask(SIG_BLOCK, &set, NULL));
+		block(signals[n]);
 	for (int n = 0; n < 2; n++) {
 		int pidfd = -1;
 		struct clone_args args = {
@@ -556,6 +554,7 @@ TEST(child_tells_its_end_by_the_chosen_signal,
 		ASSERT_EQ(waitpid(pid, NULL, __WALL), pid);
 		close(pidfd);
 		pid = ASSERT_OK(clone_sleeper(&args));
+		CLEANUP(kill_and_reap, pid);
 		EXPECT_OK(pidfd_send_signal_(pidfd, SIGTERM, NULL, 0));
 		expect_told(signals[n], pid, CLD_KILLED, SIGTERM);
 		ASSERT_EQ(waitpid(pid, NULL, __WALL), pid);

@@ -98,7 +98,7 @@ struct own {
 	int process, other;
 };
 
-static void *signal_as_nobody(void *arg)
+static void *signal_as_user(void *arg)
 {
 	struct own *own = arg;
 
@@ -119,7 +119,7 @@ TEST(thread_may_signal_its_own_process, PROMISED("kernel/signal.c, check_kill_pe
 	};
 	pthread_t thread;
 
-	ASSERT_EQ(pthread_create(&thread, NULL, signal_as_nobody, &own), 0);
+	ASSERT_EQ(pthread_create(&thread, NULL, signal_as_user, &own), 0);
 	ASSERT_EQ(pthread_join(thread, NULL), 0);
 }
 

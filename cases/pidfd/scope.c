@@ -166,12 +166,6 @@ TEST(group_needs_one_that_may_be_signalled, SCOPES NEEDS_ROOT PROMISED("kill(2),
 	EXPECT_FALSE(has_pending(leader, SIGUSR1));
 }
 
-static void lead_group_as_user(void *arg)
-{
-	(void)arg;
-	wait_in_group_as_user(NULL);
-}
-
 /* kill(2), EPERM: no permission for "any of the target processes"; whichever of them comes first. */
 TEST(one_that_may_be_signalled_is_enough, SCOPES NEEDS_ROOT PROMISED("kill(2), EPERM, NOTES")
      DESCRIBE("a user to a group: 0 where the own one is the older of two, and where it is the younger"))
@@ -179,7 +173,7 @@ TEST(one_that_may_be_signalled_is_enough, SCOPES NEEDS_ROOT PROMISED("kill(2), E
 	pid_t leaders[2], members[2];
 	int pidfd[2];
 
-	leaders[0] = child_after(lead_group_as_user, NULL);
+	leaders[0] = child_after(wait_in_group_as_user, NULL);
 	members[0] = child_after(wait_in_group, (void *)(intptr_t)leaders[0]);
 	leaders[1] = child_after(wait_in_group, NULL);
 	members[1] = child_after(wait_in_group_as_user, (void *)(intptr_t)leaders[1]);

@@ -44,18 +44,12 @@ TEST(tells_killed_from_exited, PROMISED("waitid(2), si_code")
 	EXPECT_EQ(info.si_status, SIGTERM);
 }
 
-static void take_three_ids(void *arg)
-{
-	(void)arg;
-	ASSERT_OK(setresuid(101, 102, 103));
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-}
-
 TEST(tells_real_user_of_child, NEEDS_ROOT PROMISED("waitid(2), si_uid")
      DESCRIBE("real, effective and saved uid differ: the real one, at stop, continue and end"))
 {
+	uid_t ids[3] = { 101, 102, 103 };
 	siginfo_t info = { 0 };
-	pid_t pid = child_after(take_three_ids, NULL);
+	pid_t pid = child_after(set_ids, ids);
 	int pidfd = open_child(pid);
 
 	ASSERT_OK(kill(pid, SIGSTOP));
@@ -627,32 +621,6 @@ TEST(child_of_another_s_tracing_is_a_child, NEEDS_ROOT PROMISED("waitid(2), ECHI
 	ASSERT_OK(kill(pid, SIGKILL));
 	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WEXITED), 0);
 	EXPECT_EQ(info.si_pid, pid);
-}
-
-/* wait(2): it "will block until all children have terminated, and then fail with errno set to ECHILD". */
-TEST(child_that_nobody_wants_leaves_no_zombie, PROMISED("wait(2), NOTES; sigaction(2), SA_NOCLDWAIT")
-     DESCRIBE("SIGCHLD ignored, or SA_NOCLDWAIT: the wait sleeps over the end, then ECHILD"))
-{
-	const struct sigaction unwanted[] = {
-		{ .sa_handler = SIG_IGN },
-		{ .sa_handler = nothing, .sa_flags = SA_NOCLDWAIT | SA_RESTART },
-	};
-
-	for (int n = 0; n < 2; n++) {
-		pid_t killer, pid = sleeping_child();
-		int pidfd = open_child(pid);
-		siginfo_t info;
-
-		ASSERT_OK(sigaction(SIGCHLD, &unwanted[n], NULL));
-		killer = ASSERT_OK(kc_fork());
-		if (killer == 0) {
-			usleep(50000);
-			_exit(kill(pid, SIGKILL) ? KC_FAIL : KC_PASS);
-		}
-		EXPECT_ERRNO(waitid(P_PIDFD_, pidfd, &info, WEXITED), ECHILD);
-		waitpid(killer, NULL, 0);
-		signal(SIGCHLD, SIG_DFL);
-	}
 }
 
 /* No process of the pidfd's is left behind by a failed wait. */
