@@ -530,7 +530,7 @@ static void expect_told(int sig, pid_t pid, int code, int status)
 	}
 }
 
-/* clone(2): the signal that "is sent to the parent when the child dies". */
+/* clone(2): "When the child process terminates, a signal may be sent to the parent." */
 TEST(child_tells_its_end_by_the_chosen_signal,
      PROMISED("clone(2), The child termination signal; sigaction(2), SIGCHLD")
      DESCRIBE("exit_signal SIGCHLD and SIGUSR1: how a child ended by itself, how by its pidfd, and which"))

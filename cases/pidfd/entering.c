@@ -80,7 +80,7 @@ static void unshare_as_nobody(void *more)
 	unshare_as_user(more);
 }
 
-/* setns(2), CLONE_NEWUSER: "must have CAP_SYS_ADMIN in the target user namespace". */
+/* setns(2), CLONE_NEWUSER: "must have the CAP_SYS_ADMIN capability in the target user namespace". */
 TEST(user_namespace_needs_a_capability, NEEDS_CONFIG(USER_NS) PROMISED("setns(2), EPERM; user_namespaces(7)")
      DESCRIBE("a user's namespace: EPERM for root without CAP_SYS_ADMIN, which sees the process; with it: 0"))
 {
@@ -139,7 +139,7 @@ TEST(each_needs_a_capability_in_the_own_namespace_too, NEEDS_CONFIG(USER_NS) NEE
 	}
 }
 
-/* setns(2), CLONE_NEWNS: "must have both CAP_SYS_CHROOT and CAP_SYS_ADMIN". */
+/* setns(2), CLONE_NEWNS: "requires that the caller possess both CAP_SYS_CHROOT and CAP_SYS_ADMIN". */
 TEST(mount_namespace_needs_one_more_capability, PROMISED("setns(2), CLONE_NEWNS, EPERM; capabilities(7)")
      DESCRIBE("without CAP_SYS_CHROOT: EPERM, alone and with others; the UTS namespace is entered"))
 {

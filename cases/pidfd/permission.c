@@ -48,7 +48,7 @@ TEST(cap_kill_is_the_capability, PROMISED("kill(2); capabilities(7), CAP_KILL")
 	}
 }
 
-/* kill(2): "has the CAP_KILL capability in the user namespace of the target process". */
+/* kill(2): "have the CAP_KILL capability in the user namespace of the target process". */
 TEST(capability_in_an_own_namespace_is_none_outside, NEEDS_CONFIG(USER_NS)
      PROMISED("kill(2); user_namespaces(7), Capabilities")
      DESCRIBE("a user with all capabilities in an own user namespace: EPERM for others outside"))
@@ -142,7 +142,7 @@ static void take_ids(void *arg)
 
 static const struct ids nobody = { { NOBODY, NOBODY, NOBODY }, { NOBODY, NOBODY, NOBODY } };
 
-/* "the caller's ... user ID and group ID match the real, effective, and saved ... of the target" */
+/* "the real, effective, and saved-set user IDs of the target match the caller's", and so the group IDs. */
 TEST(access_needs_each_id_of_the_target, NEEDS_PROBE(pidfd_getfd)
      PROMISED("pidfd_getfd(2), EPERM; ptrace(2), Ptrace access mode checking")
      DESCRIBE("real, effective or saved uid or gid of the target is another one: EPERM; none: a descriptor"))
@@ -192,7 +192,7 @@ static void take_ids_and_keep_capabilities(void *ids)
 	take_ids(ids);
 }
 
-/* "the caller's capabilities are a proper superset of the target process's permitted capabilities" */
+/* "the caller's capabilities are a superset of the target process's permitted capabilities" */
 TEST(access_needs_the_target_s_capabilities, NEEDS_PROBE(pidfd_getfd)
      PROMISED("ptrace(2), Ptrace access mode checking: the commoncap LSM")
      DESCRIBE("same ids, but the target may use capabilities: EPERM; if the caller may as well: a descriptor"))
