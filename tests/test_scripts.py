@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.report.journal import read_journal
 from harness.resources import resource
 from scripts import memory
 
@@ -43,12 +44,14 @@ def test_steady_counts_what_is_wrong_and_goes_on_where_it_stopped(tmp_path: Path
 
     (tmp_path / "some.c").write_text(CASES % WRONG)
     gone = ("--kernel", "no-such-kernel", "--at-once", "2")
-    more = script("steady", "--rounds", "2", *gone, *words, cwd=tmp_path)
+    more = script("steady", "--rounds", "2", "--isolate", "shared", *gone, *words, cwd=tmp_path)
     assert (more.returncode, more.stdout.splitlines()[-1]) == (1, "5 outcomes, 3 wrong"), more
     nothing, _, failed = [line for line in more.stdout.splitlines() if "WRONG" in line]
     assert nothing == "round 1: WRONG no-such-kernel: no result: see out/001-no-such-kernel.log"
     assert failed.startswith("round 2: WRONG debian:6.12: some.c::breaks: fail: ")
     assert journal.read_bytes() == first
+    second = read_journal(tmp_path / "out" / "002-debian-6.12" / "journal.jsonl").results
+    assert {result.isolation for result in second} == {"shared"}
 
 
 def scored(file: Path, **fates: str) -> str:
