@@ -16,6 +16,8 @@ from ruamel.yaml import YAML
 
 from harness.report.formats import FORMATS
 
+pytestmark = pytest.mark.long
+
 CI = Path("docs/ci").absolute()
 ROOT = Path.cwd()
 

@@ -12,6 +12,8 @@ from junitparser import JUnitXml
 
 from harness.resources import resource
 
+pytestmark = pytest.mark.long
+
 HIGH_FLAG = Path(__file__).parent / "mutants" / "pid" / "open-high-flag.patch"
 COMPAT = Path(__file__).parent / "mutants" / "signal" / "compat-siginfo.patch"
 HEAD = "Subject: [PATCH] {}\n\n---\ndiff --git a/kernel/pid.c b/kernel/pid.c\n"

@@ -29,6 +29,8 @@ from harness.witness import How
 from tests.judging import COMMAND
 from tests.kernels.conftest import make_tree
 
+pytestmark = pytest.mark.long
+
 CASES = ("a.c::one", "a.c::two", "a.c::three")
 DEFECT = """\
 Subject: [PATCH] {name}

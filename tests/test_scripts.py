@@ -13,6 +13,8 @@ from harness.report.journal import read_journal
 from harness.resources import resource
 from scripts import memory
 
+pytestmark = pytest.mark.long
+
 CASES = """#include "kcase.h"
 TEST(holds) { EXPECT_ERRNO(close(-1), EBADF); }
 TEST(rests) { SKIP("inconclusive: nobody can tell"); }

@@ -15,7 +15,7 @@ from harness.kernels.patches import load_patches
 from harness.kernels.recipe import find_recipe
 from harness.kernels.source import open_source
 
-pytestmark = pytest.mark.guest
+pytestmark = [pytest.mark.guest, pytest.mark.long]
 ROOT = Path(__file__).parents[1]
 CASE = "cases/pidfd/open.c::rejects_every_undefined_flag"
 MAIL = """\

@@ -7,6 +7,8 @@ import pytest
 
 from tests.judging import COMMAND, each_once, make_project, ran
 
+pytestmark = pytest.mark.long
+
 CASES = "".join(f"TEST(t{n}) {{ sleep(3); EXPECT_EQ(1, 1); }}\n" for n in range(8))
 
 

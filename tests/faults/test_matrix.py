@@ -31,7 +31,7 @@ from scripts.faults import Process, descendants, judge
 from tests.faults.injection import PROPERTY, Figures, leftovers, processes_with, stopped
 from tests.judging import COMMAND, kharness, make_project, own_cache
 
-pytestmark = pytest.mark.guest
+pytestmark = [pytest.mark.guest, pytest.mark.long]
 
 CASES = """
 TEST(a_pass) { EXPECT_EQ(1, 1); }

@@ -10,7 +10,7 @@ import pytest
 from harness.verdict.outcome import Outcome
 from tests.judging import SETTINGS, by_name, each_once, make_project, ran
 
-pytestmark = pytest.mark.guest
+pytestmark = [pytest.mark.guest, pytest.mark.long]
 
 SHORT = (
     "import sys; from pathlib import Path; from harness.vm.admission import Admission\n"

@@ -21,6 +21,8 @@ from harness.kernels.patches import load_patches
 from harness.kernels.recipe import find_recipe, recipe_names
 from harness.kernels.source import open_source
 
+pytestmark = pytest.mark.long
+
 RECIPE = """\
 source = "../linux"
 base = "tinyconfig"
