@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cases.discover import is_case_source
+from harness.cases.discover import is_case_source, of_abis
 from harness.choice import shuffled
 from harness.errors import KharnessError, UsageError
 from harness.last_failed import LastFailed
@@ -38,6 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except UsageError as error:
         raise pytest.UsageError(str(error)) from error
     config.stash[RUN_KEY] = run
+    config.args[:] = [node for words in config.args for node in of_abis(words, run.abis)]
     workers = Workers(config, run)
     reporting = Reporting(run, workers)
     config.pluginmanager.register(workers, "kharness-xdist")

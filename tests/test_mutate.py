@@ -78,7 +78,7 @@ def test_a_score(tmp_path: Path) -> None:
 def test_what_only_32_bit_programs_run_through(tmp_path: Path) -> None:
     (tmp_path / "mutants").mkdir()
     shutil.copyfile(COMPAT, tmp_path / "mutants" / "compat.patch")
-    words = ("--cases", "cases/pidfd/signal.c", "-k", "carries_queued_value")
+    words = ("--cases", "cases/pidfd/signal.c::carries_queued_value")
     done = mutate(tmp_path, *words, "--append", "kh.mark=1")
     assert done.returncode == 0, done.stdout + done.stderr
     (mutant,) = json.loads((tmp_path / "out" / "score.json").read_text())["mutants"]

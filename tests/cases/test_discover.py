@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.cases.case import Needs
+from harness.cases.case import Abi, Needs
 from harness.cases.catalogue import markdown
-from harness.cases.discover import classname, find_sources, load
+from harness.cases.discover import classname, find_sources, load, of_abis
 from harness.cases.elf import parse_records, read_features
 from harness.cases.needs import unmet
 from harness.cli_mutate import cases_digest
@@ -125,6 +125,27 @@ def test_cases_of_node_ids_are_listed(
 ) -> None:
     done = kharness(mixed, "cases", *words)
     assert done.stdout.split() == nodes, done.stderr
+
+
+BOTH = (Abi.NATIVE, Abi.COMPAT32)
+
+
+@pytest.mark.parametrize(
+    ("words", "abis", "meant"),
+    [
+        ("a.c::one", (Abi.COMPAT32,), "a.c::one@compat32"),
+        ("a.c::one[debian-6.12]", (Abi.COMPAT32,), "a.c::one@compat32[debian-6.12]"),
+        ("a.c::one@compat32", (Abi.COMPAT32,), "a.c::one@compat32"),
+        ("a.c", (Abi.COMPAT32,), "a.c"),
+        ("test_a.py::test_one", (Abi.COMPAT32,), "test_a.py::test_one"),
+        ("a.c::one", (Abi.NATIVE,), "a.c::one"),
+        ("a.c::one", BOTH, "a.c::one"),
+    ],
+)
+def test_a_name_without_an_abi_is_of_the_only_one(
+    words: str, abis: tuple[Abi, ...], meant: str
+) -> None:
+    assert of_abis(words, abis) == [meant]
 
 
 def test_a_node_id_without_a_case_is_told(mixed: Path) -> None:
