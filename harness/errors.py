@@ -87,6 +87,10 @@ class BootPanicError(KernelError):
     """A kernel that panicked, or reset, while it booted (exit 3)."""
 
 
+class BootStallError(KernelError):
+    """A kernel that began to boot, and did not come up (exit 3)."""
+
+
 class GuestError(KharnessError):
     """A guest that came up and is lost: QEMU gone, protocol broken, agent silent (exit 3)."""
 

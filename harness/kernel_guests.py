@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from harness.console_files import ConsoleFiles
-from harness.errors import BootPanicError, GuestError, KharnessError, QemuEndedError
+from harness.errors import (
+    BootPanicError,
+    BootStallError,
+    GuestError,
+    KharnessError,
+    QemuEndedError,
+)
 from harness.host import find_busybox
 from harness.kernels.kernel import Kernel
 from harness.runner_settings import Isolation, RunnerSettings
@@ -40,9 +46,9 @@ STANDBY_LIMIT = 64
 """Programs that stand by in a template; the agent has room for so many (images/agent/standby.h)."""
 BOOTS = 3
 """Times that a guest is booted for a case when its QEMU is lost while it boots."""
-PANICS = 2
-"""Times that a kernel panics at boot, one after the other, before it is blamed: an emulated CPU
-has faults of its own, and blame is no guess."""
+FAILURES = 2
+"""Times that a kernel panics or stalls at boot, one after the other, before it is blamed: an
+emulated CPU has faults of its own, and blame is no guess."""
 LOSSES = 3
 """Cases in a row for which it was begun in vain, after which the host is taken for hopeless."""
 
@@ -192,7 +198,9 @@ class KernelGuests:
 
     async def _booted(self, boot: Callable[[], Awaitable[T]]) -> T:
         """What came of booting; once more where a boot that failed says nothing for certain."""
-        losses = panics = 0
+        assert self._prepared is not None
+        emulated = self._prepared.accel is Accel.TCG
+        losses = failures = 0
         while True:
             try:
                 booted = await boot()
@@ -201,9 +209,10 @@ class KernelGuests:
                 if losses == BOOTS:
                     raise
                 why = error.what
-            except BootPanicError as error:
-                panics += 1
-                if panics == PANICS:
+            except (BootPanicError, BootStallError) as error:
+                failures += 1
+                # With KVM a kernel that stalls is the kernel's doing, and costs minutes each time.
+                if failures == FAILURES or (isinstance(error, BootStallError) and not emulated):
                     raise
                 why = error.what
             else:

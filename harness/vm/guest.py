@@ -8,7 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import BootPanicError, GuestError, HostError, KernelError, QemuEndedError
+from harness.errors import (
+    BootPanicError,
+    BootStallError,
+    GuestError,
+    HostError,
+    KernelError,
+    QemuEndedError,
+)
 from harness.verdict.text import decode, one_line
 from harness.vm.agent import Agent
 from harness.vm.console import Capture, Console
@@ -202,7 +209,7 @@ def _boot_failure(  # noqa: PLR0911 - each way not to come up is one return
         )
     if machine.gone.is_set():
         return BootPanicError(f"{spec} reset while it booted", "its last lines are below", tail)
-    return KernelError(f"{spec} does not boot: {how}", "its last lines are below", tail)
+    return BootStallError(f"{spec} does not boot: {how}", "its last lines are below", tail)
 
 
 async def restore(

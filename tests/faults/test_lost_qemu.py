@@ -13,7 +13,7 @@ from harness.host import Qemu
 from harness.kernel_guests import BOOTS, LOSSES
 from harness.verdict.outcome import Outcome
 from harness.vm.pool import FORKS
-from tests.judging import COMMAND, by_name, kharness, make_project, own_cache
+from tests.judging import COMMAND, SETTINGS, by_name, kharness, make_project, own_cache
 from tests.qemus import Stage, lost_qemu, starts
 
 pytestmark = pytest.mark.guest
@@ -92,7 +92,7 @@ def test_a_hopeless_host_is_given_up(
     assert not any(r.extra.get("cause") == "kernel" for r in got.values())
 
 
-def panics(folder: Path, real: Qemu, when: str) -> Qemu:
+def panics(folder: Path, real: Qemu, when: str, init: str = "/no/init") -> Qemu:
     """A QEMU whose guests panic at boot when a test of the shell says so of their number, $n."""
     fake = folder / "qemu"
     fake.write_text(
@@ -101,7 +101,7 @@ case $* in *-incoming*) ;; *console=*)
     echo x >>{folder}/starts
     n=$(wc -l <{folder}/starts)
     if {when}; then
-        for a; do shift; case $a in console=*) a="$a rdinit=/no/init";; esac
+        for a; do shift; case $a in console=*) a="$a rdinit={init}";; esac
         set -- "$@" "$a"; done
     fi;;
 esac
@@ -136,6 +136,24 @@ def test_a_panic_that_does_not_come_again_costs_a_boot(
     (good,) = set(consoles.glob("boot-*.log")) - {failed}
     assert b"Kernel panic" in failed.read_bytes()
     assert b"Kernel panic" not in good.read_bytes()
+
+
+def test_a_boot_that_stalls_in_emulation_is_tried_once_more(
+    project: Path, environment: dict[str, str], qemu: Qemu, tmp_path: Path
+) -> None:
+    (project / "harness.toml").write_text(f"{SETTINGS}boot_timeout_s = 30\n")
+    # It waits for input, and knows no agent's channel.
+    fake = panics(tmp_path, qemu, "[ $n != 2 ]", init="/bin/cat")
+    done = run_with(fake, project, environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "booting once more: debian:6.12 does not boot: no agent after 30 s" in done.stdout
+    assert {r.outcome for r in by_name(project / "run").values()} == {Outcome.PASS}
+
+    (project / "harness.toml").write_text(f"{SETTINGS}boot_timeout_s = 10\n")
+    again = run_with(fake, project, environment, "--isolate", "boot", folder="again")
+    assert again.returncode == 3, again.stdout + again.stderr
+    assert starts(tmp_path) == 4 * len("x\n")
+    assert all("no agent after 10 s" in r.message for r in by_name(project / "again").values())
 
 
 def test_a_kernel_that_has_come_up_is_not_given_up(
