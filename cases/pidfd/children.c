@@ -6,6 +6,7 @@
 #include <sys/ptrace.h>
 
 #include "pidfd.h"
+#include "signals.h"
 
 EVERY_CASE(NEEDS_PROBE(p_pidfd) TIMEOUT(20))
 PROBE_P_PIDFD
@@ -190,11 +191,6 @@ static void expect_gone(int pidfd)
 	while (is_there(pidfd) == 0)
 		usleep(1000);
 	EXPECT_ERRNO(is_there(pidfd), ESRCH);
-}
-
-static void nothing(int sig)
-{
-	(void)sig;
 }
 
 /* wait(2): it "will block until all children have terminated, and then fail with errno set to ECHILD". */

@@ -304,30 +304,17 @@ TEST(thread_that_ended_is_missed, SCOPES PROMISED("pidfd_send_signal(2), ESRCH")
 	EXPECT_ERRNO(pidfd_send_signal_(pidfd, SIGKILL, NULL, SIGNAL_THREAD_GROUP), ESRCH);
 }
 
-static int told[2];
-
-static void tell(int sig)
-{
-	ssize_t n = write(told[1], "x", 1);
-
-	(void)n;
-	(void)sig;
-}
-
 /* A signal to the process is for any thread that does not block it (signal(7)); a dead one takes none. */
 TEST(signal_finds_thread_beside_dead_leader, PROMISED("signal(7); kernel/signal.c, wants_signal()")
      DESCRIBE("the leader has exited, a thread sleeps: its handler runs"))
 {
-	struct sigaction action = { .sa_handler = tell };
 	pid_t pid;
-	char c;
 
-	ASSERT_OK(pipe2(told, O_CLOEXEC));
 	/* The child inherits the handler. */
-	ASSERT_OK(sigaction(SIGUSR1, &action, NULL));
+	tell_of(SIGUSR1);
 	pid = process_without_leader();
 	EXPECT_OK(pidfd_send_signal_(ASSERT_OK(pidfd_open_(pid, 0)), SIGUSR1, NULL, 0));
-	EXPECT_EQ(read(told[0], &c, 1), 1);
+	EXPECT_TRUE(handler_ran());
 }
 
 /* SIGKILL ends processes, whichever thread it is sent to (signal(7)). */

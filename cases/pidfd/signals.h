@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Blocking signals and taking those that are pending. */
+/* Blocking signals, taking those that are pending, and handlers. */
 #ifndef CASES_PIDFD_SIGNALS_H
 #define CASES_PIDFD_SIGNALS_H
 
@@ -28,6 +28,39 @@ static inline int take(int sig, siginfo_t *info)
 	uint64_t set = 1ull << (sig - 1);
 
 	return syscall(SYS_rt_sigtimedwait, &set, info, &now, sizeof(set));
+}
+
+/* A handler that leaves everything as it is. */
+static inline void nothing(int sig)
+{
+	(void)sig;
+}
+
+static int told[2];
+
+static inline void tell(int sig)
+{
+	ssize_t n = write(told[1], "x", 1);
+
+	(void)n;
+	(void)sig;
+}
+
+/* Lets a handler run for the signal, here and in children to come; see handler_ran(). */
+static inline void tell_of(int sig)
+{
+	struct sigaction action = { .sa_handler = tell };
+
+	ASSERT_OK(pipe2(told, O_CLOEXEC));
+	ASSERT_OK(sigaction(sig, &action, NULL));
+}
+
+/* Waits for it. */
+static inline bool handler_ran(void)
+{
+	char c;
+
+	return read(told[0], &c, 1) == 1;
 }
 
 #endif

@@ -3,6 +3,7 @@
 #include <sys/ptrace.h>
 
 #include "pidfd.h"
+#include "signals.h"
 
 EVERY_CASE(NEEDS_PROBE(p_pidfd) TIMEOUT(20))
 PROBE_P_PIDFD
@@ -340,11 +341,6 @@ TEST(rejects_invalid_options, PROMISED("waitid(2), EINVAL")
 		if (!(known & 1u << bit))
 			EXPECT_ERRNO(waitid(P_PIDFD_, pidfd, &info, WEXITED | 1u << bit), EINVAL);
 	EXPECT_OK(is_there(pidfd));
-}
-
-static void nothing(int sig)
-{
-	(void)sig;
 }
 
 TEST(is_interrupted_by_signal, PROMISED("waitid(2), EINTR")

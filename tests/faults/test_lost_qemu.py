@@ -93,7 +93,9 @@ def test_a_hopeless_host_is_given_up(
 
 
 def panics(folder: Path, real: Qemu, when: str, init: str = "/no/init") -> Qemu:
-    """A QEMU whose guests panic at boot when a test of the shell says so of their number, $n."""
+    """A QEMU whose guests have another init, or none and panic, when a test of the shell says so
+    of their number, $n.
+    """
     fake = folder / "qemu"
     fake.write_text(
         f"""#!/bin/sh
