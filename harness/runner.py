@@ -114,7 +114,7 @@ class KernelRunner:
             result = await self._in_a_guest(case, base, number)
         except (KharnessError, OSError, MemoryError) as raised:
             result = self._failed(base, _as_ours(raised))
-        return replace(result, duration_s=round(time.monotonic() - start, 6))
+        return result if result.duration_s else replace(result, duration_s=_since(start))
 
     def _base(self, case: Case) -> Result:
         """What is known of a result beforehand."""
@@ -172,7 +172,10 @@ class KernelRunner:
         name = _file_name(case, number)
         if isolation is Isolation.SHARED:
             async with self._shared.turn(shape) as shared:
-                return await self._shared_run(shared, case, base, name)
+                # Nor is it a case's time that others took before its turn.
+                start, base = time.monotonic(), replace(base, started=_now())
+                result = await self._shared_run(shared, case, base, name)
+                return replace(result, duration_s=_since(start))
         path = self.consoles.path(name)
         if isolation is Isolation.FORK:
             ahead = self._settings.ahead and bool(self.queued)
@@ -313,6 +316,10 @@ def _file_name(case: Case, number: int) -> str:
 
 def _now() -> str:
     return datetime.now().astimezone().isoformat(timespec="milliseconds")
+
+
+def _since(start: float) -> float:
+    return round(time.monotonic() - start, 6)
 
 
 def _as_ours(error: KharnessError | OSError | MemoryError) -> KharnessError:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import termios
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -222,6 +222,10 @@ def test_isolation_is_what_was_asked_for(project: Path, isolation: str) -> None:
         assert done.returncode == 1
         assert results["leaves_mark_too"].outcome is Outcome.FAIL
         assert "ran before it in this guest: leaves_mark" in results["leaves_mark_too"].detail
+        # Nor does the time of the one count for the other.
+        first, then = (results[name] for name in ("leaves_mark", "leaves_mark_too"))
+        ended = datetime.fromisoformat(first.started) + timedelta(seconds=first.duration_s)
+        assert datetime.fromisoformat(then.started) >= ended - timedelta(milliseconds=2)
 
 
 def test_a_limit_of_the_whole_guest_ends_with_its_case(tmp_path: Path) -> None:
