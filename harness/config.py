@@ -57,9 +57,9 @@ class RunSection(_Section):
     abi: tuple[Abi, ...] = Field((Abi.NATIVE,), min_length=1)
     """What programs are compiled for."""
     timeout_s: float = Field(60.0, gt=0, allow_inf_nan=False)
-    """Time limit in seconds of a case that states none."""
+    """Time limit in seconds of a case that states none; see docs/when-things-break.md, Hangs."""
     boot_timeout_s: float = Field(120.0, gt=0, allow_inf_nan=False)
-    """Time limit of a guest's boot in seconds; half of it without a word on the console."""
+    """Time limit of a guest's boot in seconds, as for cases; half of it without a word."""
     folder: str = ".kharness/runs"
     """Folder of run folders, from where the run starts."""
     settle_s: float = Field(0.0, ge=0, le=60, allow_inf_nan=False)

@@ -105,6 +105,11 @@ class Agent:
         """The channel that the agent chose."""
         return self._talk.channel
 
+    @property
+    def queued_s(self) -> float:
+        """See :class:`harness.vm.conversation.Conversation`."""
+        return self._talk.queued_s
+
     async def hello(self) -> Hello:
         """Waits for the agent's HELLO, without bound: the caller races it against its own."""
         return await self._talk.hello()
@@ -122,7 +127,7 @@ class Agent:
 
         Args:
             run: the program.
-            timeout_s: seconds until it is killed; None waits for ever.
+            timeout_s: seconds of the guest's time until it is killed; None waits for ever.
             on_output: takes the output as it comes; then it is not in the report.
             sync: set the guest's clock and feed these bytes to its random numbers first, in the
                 same write.

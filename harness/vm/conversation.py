@@ -12,11 +12,14 @@ from harness.errors import GuestError
 from harness.vm import protocol
 from harness.vm.agent_requests import Request
 from harness.vm.machine import Machine
+from harness.vm.patience import Patience
 from harness.vm.protocol import Decoder, Frame, Hello, ProtocolError, Type
 from harness.vm.qemu import Channel
 
 ANSWER_S = 60.0
 """How long an agent may take for what is not a program's run."""
+LOOK_AGAIN_S = 0.02
+"""A limit that moves on is looked at no more often."""
 
 
 class Conversation:
@@ -25,6 +28,8 @@ class Conversation:
     Attributes:
         lost: why the guest is lost; None while it is not.
         request: what it was asked and has not answered.
+        queued_s: seconds that the guest waited for a CPU of the host while its last answer that
+            came too late was waited for.
 
     Args:
         machine: the guest's QEMU; its channels are listened to from now on.
@@ -34,6 +39,7 @@ class Conversation:
     def __init__(self, machine: Machine, restored: Channel | None) -> None:
         self.lost: GuestError | None = None
         self.request: Request | None = None
+        self.queued_s = 0.0
         self._machine = machine
         self._channel = restored
         self._seq = 0
@@ -92,12 +98,25 @@ class Conversation:
     async def answer(self, request: Request, timeout_s: float | None) -> Frame:
         """The frame that ends a request.
 
+        Args:
+            request: what was asked.
+            timeout_s: seconds of the guest's time (:class:`Patience`); None waits for ever.
+
         Raises:
             TimeoutError: it did not come; the guest is not lost by that.
             AgentRefusal: the agent could not do it.
             GuestError: the guest is lost.
         """
-        return await asyncio.wait_for(asyncio.shield(request.done), timeout_s)
+        if timeout_s is None:
+            return await asyncio.shield(request.done)
+        patience = Patience(self._machine.pid, timeout_s)
+        while not request.done.done():
+            left_s = patience.left_s()
+            if left_s <= 0:
+                self.queued_s = patience.queued_s()
+                raise TimeoutError
+            await asyncio.wait({request.done}, timeout=max(left_s, LOOK_AGAIN_S))
+        return request.done.result()
 
     async def bounded(self, request: Request) -> Frame:
         """The same for an agent that has to answer by :data:`ANSWER_S`, else it is lost."""

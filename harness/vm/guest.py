@@ -20,6 +20,7 @@ from harness.verdict.text import decode, one_line
 from harness.vm.agent import Agent
 from harness.vm.console import Capture, Console
 from harness.vm.machine import Machine
+from harness.vm.patience import Patience
 from harness.vm.protocol import Hello
 from harness.vm.qemu import Channel, Launch
 
@@ -32,7 +33,7 @@ LOOK_S = 0.05
 
 @dataclass(frozen=True)
 class BootLimits:
-    """How long a boot may take.
+    """How long a boot may take, in the guest's time (:class:`harness.vm.patience.Patience`).
 
     Attributes:
         total_s: seconds until the agent must have said HELLO.
@@ -127,8 +128,8 @@ async def _come_up(
     limits: BootLimits,
     suspicious: Callable[[Machine], bool] | None,
 ) -> Hello:
-    deadline = time.monotonic() + limits.total_s
-    quiet_until = time.monotonic() + limits.silence_s
+    in_all = Patience(machine.pid, limits.total_s)
+    in_silence = Patience(machine.pid, limits.silence_s)
     hello = asyncio.ensure_future(agent.hello())
     gone = asyncio.ensure_future(machine.gone.wait())
     try:
@@ -137,7 +138,6 @@ async def _come_up(
             await asyncio.wait({hello, gone}, timeout=step, return_when=asyncio.FIRST_COMPLETED)
             if hello.done() and hello.exception() is None:
                 return hello.result()
-            now = time.monotonic()
             if gone.done():
                 await machine.drain()
                 raise _boot_failure(machine, seen, "")
@@ -148,9 +148,9 @@ async def _come_up(
                 raise _boot_failure(machine, seen, str(hello.exception()))
             if suspicious and suspicious(machine):
                 raise NoProgress(await _status(machine))
-            if seen.total == 0 and now > quiet_until:
+            if seen.total == 0 and in_silence.left_s() <= 0:
                 raise await _no_progress(machine, seen, "silent")
-            if now > deadline:
+            if in_all.left_s() <= 0:
                 how = f"no agent after {limits.total_s:.0f} s"
                 raise await _no_progress(machine, seen, how)
     finally:
