@@ -390,10 +390,10 @@ TEST(fdinfo_of_an_outer_process_is_zero, NEEDS_KERNEL(5, 5) PROMISED("fs/pidfs.c
 /* What is counted and never given back is at its limit before long (proc_sys_user(5)). */
 TEST(dead_namespace_is_dropped, NEEDS_CONFIG(PID_NS) NEEDS_ROOT
      PROMISED("clone(2), ENOMEM; proc_sys_user(5), max_pid_namespaces")
-     DESCRIBE("24 namespaces whose process 1 ended: no further process, ENOMEM, and they are freed"))
+     DESCRIBE("10 namespaces whose process 1 ended: no further process, ENOMEM, and they are freed"))
 {
-	set_limit("/proc/sys/user/max_pid_namespaces", "10", "needs /proc/sys/user");
-	for (int n = 0; n < 24; n++) {
+	set_limit("/proc/sys/user/max_pid_namespaces", "4", "needs /proc/sys/user");
+	for (int n = 0; n < 10; n++) {
 		IN_CHILD {
 			struct clone_args args = { .exit_signal = SIGCHLD, .flags = CLONE_PIDFD };
 			int pidfd = -7;
