@@ -9,6 +9,8 @@ PROBE_PIDFD_THREAD
 #define ALL (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWPID |	\
 	     CLONE_NEWCGROUP)
 
+#define NEEDS_KINDS NEEDS_CONFIG(IPC_NS) NEEDS_CONFIG(NET_NS) NEEDS_CONFIG(CGROUPS)
+
 static const struct {
 	int flag;
 	const char *name;
@@ -99,7 +101,7 @@ TEST(enters_namespace_of_thread, NEEDS_PROBE(pidfd_thread)
 }
 
 /* One after the other, each in a child of its own. */
-TEST(enters_each_kind, PROMISED("setns(2)")
+TEST(enters_each_kind, NEEDS_KINDS PROMISED("setns(2)")
      DESCRIBE("each flag enters its own namespace and leaves the others"))
 {
 	pid_t pid = child_after(enter_new, (void *)(intptr_t)(ALL & ~CLONE_NEWPID));
@@ -123,7 +125,7 @@ TEST(enters_each_kind, PROMISED("setns(2)")
 		}
 }
 
-TEST(enters_all_at_once, PROMISED("setns(2)")
+TEST(enters_all_at_once, NEEDS_KINDS NEEDS_CONFIG(PID_NS) PROMISED("setns(2)")
      DESCRIBE("several flags: all of them in one call"))
 {
 	pid_t pid = child_after(enter_new, (void *)(intptr_t)ALL);
@@ -206,7 +208,7 @@ TEST(none_is_entered_when_one_fails, NEEDS_CONFIG(USER_NS) NEEDS_CONFIG(UTS_NS)
 	EXPECT_TRUE(is_inside());
 }
 
-TEST(each_must_be_the_caller_s, NEEDS_CONFIG(USER_NS) NEEDS_CONFIG(UTS_NS) NEEDS_CONFIG(IPC_NS)
+TEST(each_must_be_the_caller_s, NEEDS_CONFIG(USER_NS) NEEDS_KINDS
      PROMISED("setns(2), EPERM; commit 303cc571d107")
      DESCRIBE("of several one belongs to an outer user namespace: EPERM, and none is entered"))
 {
