@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from harness.attempt import Trial
 from harness.cases.case import Abi, Case, CaseKind
+from harness.cases.needs import config_unknown
 from harness.kernels.kernel import Kernel
 from harness.verdict.console import Severity, Splat, find_splats, worst
 from harness.verdict.expected import Expectation, apply_expectations, of_case
@@ -95,7 +96,7 @@ def judged(case: Case, base: Result, trial: Trial, *, kernel: Kernel, rules: Rul
     if trial.diagnosis:
         verdict = _hung(verdict, trial.diagnosis, rules)
         base = replace(base, extra={**base.extra, "hang": trial.diagnosis.hang.value})
-    verdict = _promised(verdict, case, kernel)
+    verdict = _undecided(_promised(verdict, case, kernel), case, kernel)
     if splats:
         verdict = _with_splats(splats, verdict, rules)
         if not trial.turned_to:
@@ -150,6 +151,15 @@ def _promised(verdict: Verdict, case: Case, kernel: Kernel) -> Verdict:
                 message = f"{kernel.spec} provides {probe}, and the kernel says no to it"
                 return replace(verdict, outcome=Outcome.FAIL, message=message)
     return verdict
+
+
+def _undecided(verdict: Verdict, case: Case, kernel: Kernel) -> Verdict:
+    """A case that asks for options, on a kernel of which nobody knows them: it may lack them."""
+    if verdict.outcome is not Outcome.FAIL or kernel.config.known or not case.needs.config:
+        return verdict
+    options = ", ".join(f"CONFIG_{o.removeprefix('CONFIG_')}" for o in case.needs.config)
+    hint = f"perhaps without {options}, which it needs: {config_unknown(kernel)}"
+    return replace(verdict, detail=f"{hint}\n{verdict.detail}".strip())
 
 
 def _refused(refusal: AgentRefusal, case: Case) -> Verdict:

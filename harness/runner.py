@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.attempt import Trial, attempt_case
 from harness.cases.case import Abi, Case, CaseKind
-from harness.cases.needs import cannot_run
+from harness.cases.needs import cannot_run, config_unknown
 from harness.choice import random_bytes
 from harness.console_files import ConsoleFiles
 from harness.decode import Decoder
@@ -76,6 +76,8 @@ class KernelRunner:
             admission=admission,
         )
         self._settings = settings
+        self._note = note
+        self._told_of_config = False
         self._decoder = Decoder(kernel.vmlinux)
         self._shared = SharedGuests(self.guests, self.consoles, settings.worker)
         self.queued = 0
@@ -95,6 +97,9 @@ class KernelRunner:
             return replace(base, outcome=Outcome.SKIP, message=reason)
         if case.call and case.call.problem:
             return replace(base, message=case.call.problem)
+        if case.needs.config and not self.kernel.config.known and not self._told_of_config:
+            self._told_of_config = True
+            self._note(config_unknown(self.kernel))
         broken = self.guests.broken
         if broken:
             result = replace(base, message=broken.what, detail="(as for the case before)")

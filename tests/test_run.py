@@ -17,6 +17,7 @@ from junitparser import JUnitXml
 from lxml import etree
 
 from harness.cache import cache_root
+from harness.kernels.spec import resolve
 from harness.report.html import html_text
 from harness.report.journal import read_journal
 from harness.resources import resource
@@ -226,6 +227,30 @@ def test_isolation_is_what_was_asked_for(project: Path, isolation: str) -> None:
         first, then = (results[name] for name in ("leaves_mark", "leaves_mark_too"))
         ended = datetime.fromisoformat(first.started) + timedelta(seconds=first.duration_s)
         assert datetime.fromisoformat(then.started) >= ended - timedelta(milliseconds=2)
+
+
+def test_a_kernel_of_unknown_configuration_may_lack_what_a_case_needs(tmp_path: Path) -> None:
+    """The case runs, and a failure says what may be the matter; known, it is skipped."""
+    needy = "{ EXPECT_OK(-1); }"
+    project = make_project(
+        tmp_path / "p", f"TEST(lacks, NEEDS_CONFIG(NO_SUCH)) {needy}\nTEST(fails) {needy}"
+    )
+    kernel = resolve("debian:6.12")
+    (project / "bzImage").write_bytes(kernel.image.read_bytes())
+    run = ("run", "--kernel", "bzImage", "-n", "1", "--run-dir")
+    beside = f"put it beside the image as config-{kernel.release}"
+    words = f"the configuration of bzImage is not known; {beside}"
+    done = kharness(project, *run, "unknown")
+    results = by_name(project / "unknown")
+    assert done.stdout.count(words) == 2
+    assert results["lacks"].outcome is Outcome.FAIL
+    assert f"perhaps without CONFIG_NO_SUCH, which it needs: {words}" in results["lacks"].detail
+    assert "perhaps" not in results["fails"].detail
+    (project / f"config-{kernel.release}").write_text("CONFIG_A=y\n")
+    kharness(project, *run, "known")
+    results = by_name(project / "known")
+    assert results["lacks"].message == "needs CONFIG_NO_SUCH=y, which is off here"
+    assert results["fails"].outcome is Outcome.FAIL
 
 
 def test_a_limit_of_the_whole_guest_ends_with_its_case(tmp_path: Path) -> None:

@@ -31,8 +31,8 @@ def cannot_run(case: Case, kernel: Kernel) -> str | None:
 def unmet(needs: Needs, kernel: Kernel) -> str | None:
     """What of its needs a kernel does not meet, or None when all are as far as is known.
 
-    A configuration that is not known decides nothing: the case finds out in the guest. Probes are
-    the guest's to run, and a case that needs a larger guest is given one.
+    A configuration that is not known decides nothing: the case runs, and says so when it fails.
+    Probes are the guest's to run, and a case that needs a larger guest is given one.
 
     Args:
         needs: what the case states.
@@ -48,3 +48,9 @@ def unmet(needs: Needs, kernel: Kernel) -> str | None:
                 state = "is a module" if value == "m" else "is off"
                 return f"needs CONFIG_{option.removeprefix('CONFIG_')}=y, which {state} here"
     return None
+
+
+def config_unknown(kernel: Kernel) -> str:
+    """What to do about a configuration that is not known, in a line."""
+    beside = f"put it beside the image as config-{kernel.release}"
+    return f"the configuration of {kernel.name} is not known; {beside}, or build with IKCONFIG"

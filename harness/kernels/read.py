@@ -24,7 +24,8 @@ def read_kernel(
     """Reads what a kernel says of itself.
 
     The configuration is the file given, else one beside the image that is for this version
-    (``config-<release>``, ``.config``), else the one built in (IKCONFIG), else not known.
+    (``config-<release>``, ``config``, ``.config``), or at the top of the tree that it was built in,
+    else the one built in (IKCONFIG), else not known.
 
     Args:
         image: bzImage, vmlinux or Image.
@@ -123,9 +124,11 @@ def _load(record: Path) -> dict[str, str] | None:
 
 
 def _config(image: Path, release: str, built_in: str, given: Path | None) -> Kconfig:
-    candidates = (
-        [given] if given else [image.parent / f"config-{release}", image.parent / ".config"]
-    )
+    beside = [image.parent / name for name in (f"config-{release}", "config", ".config")]
+    if image.resolve().parent.name == "boot":
+        # arch/x86/boot/bzImage, arch/arm64/boot/Image
+        beside += [folder / ".config" for folder in image.resolve().parents[3:4]]
+    candidates = [given] if given else beside
     for path in candidates:
         try:
             text = path.read_text("utf-8", "replace")

@@ -79,15 +79,25 @@ def test_a_cache_is_its_own_wherever_it_lies(
     assert read_kernel(image, spec="s", name="n").boot.samefile(after)
 
 
-def test_config_of_another_kernel_is_not_believed(one_kernel: Kernel, tmp_path: Path) -> None:
-    image = tmp_path / "bzImage"
-    image.write_bytes(one_kernel.image.read_bytes())
+@pytest.mark.parametrize(
+    ("image", "config"),
+    [
+        ("bzImage", ".config"),
+        ("bzImage", "config"),
+        ("linux/arch/x86/boot/bzImage", "linux/.config"),
+    ],
+)
+def test_config_of_another_kernel_is_not_believed(
+    one_kernel: Kernel, tmp_path: Path, image: str, config: str
+) -> None:
+    (tmp_path / image).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / image).write_bytes(one_kernel.image.read_bytes())
     header = "# Linux/x86 5.4.0 Kernel Configuration\nCONFIG_X=y\n"
-    (tmp_path / ".config").write_text(header)
-    assert not read_kernel(image, spec="s", name="n").config.known
-    (tmp_path / ".config").write_text(header.replace("5.4.0", "6.12.117"))
+    (tmp_path / config).write_text(header)
+    assert not read_kernel(tmp_path / image, spec="s", name="n").config.known
+    (tmp_path / config).write_text(header.replace("5.4.0", "6.12.117"))
     ours = one_kernel.version == (6, 12, 117)
-    assert read_kernel(image, spec="s", name="n").config.built_in("X") == ours
+    assert read_kernel(tmp_path / image, spec="s", name="n").config.built_in("X") == ours
 
 
 def test_a_built_tree_is_found(one_kernel: Kernel, tmp_path: Path) -> None:
