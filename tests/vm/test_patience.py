@@ -19,10 +19,10 @@ SPIN = "import os; os.sched_setaffinity(0, {int(%d)})\nwhile True: pass"
 
 @pytest.fixture
 def crowd() -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Four processes that share one CPU, and never rest; a session is a group (autogroup)."""
+    """Three processes that share one CPU, and never rest; a session is a group (autogroup)."""
     cpu = min(os.sched_getaffinity(0))
     spin = [sys.executable, "-c", SPIN % cpu]
-    found = [subprocess.Popen(spin, start_new_session=True) for _ in range(4)]
+    found = [subprocess.Popen(spin, start_new_session=True) for _ in range(3)]
     yield found
     for process in found:
         process.kill()
@@ -37,12 +37,12 @@ def until_over(patience: Patience) -> float:
 
 
 def test_who_waits_for_a_cpu_has_more_time(crowd: list[subprocess.Popen[bytes]]) -> None:
-    """It has about a quarter of a CPU, so three quarters of its time do not count."""
+    """It has about a third of a CPU, so two thirds of its time do not count."""
     time.sleep(1)
     patience = Patience(crowd[0].pid, 1.0)
     took_s = until_over(patience)
-    assert took_s > 1.5
-    assert patience.queued_s() > 0.5
+    assert took_s > 1.3
+    assert patience.queued_s() > 0.3
 
 
 def test_who_sleeps_has_no_more(crowd: list[subprocess.Popen[bytes]]) -> None:
@@ -79,26 +79,28 @@ def test_a_process_that_is_gone_has_no_more() -> None:
 
 CASES = """
 static volatile unsigned long done;
-TEST(works, TIMEOUT(2))
+TEST(works, TIMEOUT(3))
 {
-	while (done < 150000000)
+	while (done < 100000000)
 		done++;
 	EXPECT_TRUE(done);
 }
-TEST(spins, TIMEOUT(2)) { for (;;) done++; }
+TEST(spins, TIMEOUT(3)) { for (;;) done++; }
 """
 
 
 @pytest.mark.guest
-@pytest.mark.usefixtures("crowd")
-def test_a_busy_host_is_no_timeout(tmp_path: Path) -> None:
-    """A case that takes a good part of its limit, and a guest that has a fifth of a CPU."""
+def test_a_busy_host_is_no_timeout(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """A guest that has a part of a CPU: its limit moves on, and the result says so."""
     project = make_project(tmp_path / "p", CASES)
     cpu = min(os.sched_getaffinity(0))
     pinned = ("taskset", "--cpu-list", str(cpu), *COMMAND)
+    # The template is made while there is room.
+    assert ran(COMMAND, project, "run", "-k", "works", "--run-dir", "idle").returncode == 0
+    request.getfixturevalue("crowd")
     done = ran(pinned, project, "run", "-n", "1", "--run-dir", "run")
     results = by_name(project / "run")
     assert results["works"].outcome is Outcome.PASS, done.stdout
     assert results["spins"].outcome is Outcome.TIMEOUT
-    assert results["spins"].message.startswith("no end after 2 s: ")
+    assert results["spins"].message.startswith("no end after 3 s: ")
     assert "it waited for a CPU of this host for " in results["spins"].detail

@@ -21,6 +21,7 @@ class SlowGuest:
     """Answers PULL with pieces of a file, with a pause before each; a Machine as Agent sees one."""
 
     channels = (Channel.SERIAL,)
+    pid = 0
 
     def __init__(self, pieces: list[bytes], pause_s: float) -> None:
         self._pieces = pieces

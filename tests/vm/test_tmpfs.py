@@ -6,6 +6,8 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +27,7 @@ from harness.vm.tmpfs import (
     tmpfs_folder,
     tmpfs_folder_in_use,
 )
-from tests.judging import COMMAND, kharness, make_project, own_cache
+from tests.judging import make_project, own_cache, ran
 
 
 @pytest.fixture
@@ -220,20 +222,35 @@ def test_who_comes_while_it_goes_has_a_whole_one(cache: Path) -> None:
     assert set(uses) == {str(cache)}
 
 
+ELSEWHERE = """
+import sys
+from pathlib import Path
+from harness.vm import tmpfs
+tmpfs.SHM = Path(sys.argv.pop(1))
+from harness.cli import entry
+entry()
+"""
+"""kharness with a tmpfs of its own: any other run on this machine removes what nobody owns."""
+
+
 @pytest.mark.guest
 def test_a_cache_that_a_user_removed_is_shown_and_its_templates_go(tmp_path: Path) -> None:
     """By ``cache prune``, and at the start of any run."""
     project = make_project(tmp_path / "p", "TEST(passes) { EXPECT_EQ(1, 1); }\n")
     kernels = cache_root() / "kernels"
     here = own_cache(tmp_path / "here", kernels)
+    shm = Path(tempfile.mkdtemp(prefix="kharness-test-", dir="/dev/shm"))
+
+    def kharness(*words: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        return ran((sys.executable, "-c", ELSEWHERE, str(shm)), project, *words, env=env)
 
     def orphan(name: str) -> Path:
         environment = own_cache(tmp_path / name, kernels)
-        done = kharness(project, "run", "--run-dir", name, env=environment)
+        done = kharness("run", "--run-dir", name, env=environment)
         assert done.returncode == 0, done.stdout + done.stderr
         (folder,) = [
             path
-            for path in Path("/dev/shm").glob(f"kharness-{os.getuid()}-*")
+            for path in shm.glob(f"kharness-{os.getuid()}-*")
             if (path / OWNER).is_file() and (path / OWNER).read_text() == str(tmp_path / name)
         ]
         shutil.rmtree(tmp_path / name)
@@ -241,16 +258,16 @@ def test_a_cache_that_a_user_removed_is_shown_and_its_templates_go(tmp_path: Pat
 
     try:
         first = orphan("first")
-        listed = kharness(project, "cache", "list", env=here).stdout
+        listed = kharness("cache", "list", env=here).stdout
         assert f"of {tmp_path / 'first'}, which is gone; kharness cache prune removes it" in listed
-        rows = json.loads(kharness(project, "cache", "list", "--json", env=here).stdout)
+        rows = json.loads(kharness("cache", "list", "--json", env=here).stdout)
         (row,) = [row for row in rows if row["folder"] == str(first)]
         assert (row["kind"], row["cache"]) == ("orphan", str(tmp_path / "first"))
         assert row["size_mib"] > 10
-        assert f"{first} removed" in kharness(project, "cache", "prune", env=here).stdout
+        assert f"{first} removed" in kharness("cache", "prune", env=here).stdout
         assert not first.exists()
         second = orphan("second")
-        assert kharness(project, "run", "--run-dir", "here", env=here).returncode == 0
+        assert kharness("run", "--run-dir", "here", env=here).returncode == 0
         assert not second.exists()
     finally:
-        subprocess.run([*COMMAND, "cache", "prune"], env=here, check=True)
+        shutil.rmtree(shm)
