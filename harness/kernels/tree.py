@@ -36,6 +36,9 @@ def tree_kernel(folder: Path, *, spec: str, name: str) -> Kernel:
         raise KernelError(
             f"no kernel was built in {folder}", f"make -C {folder} bzImage, or run with --build"
         )
+    if (folder / "recipe.toml").is_file():
+        hint = "run with --build, or build it first"
+        raise KernelError(f"{folder} is a recipe, not a kernel", hint)
     raise KernelError(f"{folder} is no kernel tree", "give a built tree, or a kernel image")
 
 

@@ -114,6 +114,15 @@ def test_a_built_tree_is_found(one_kernel: Kernel, tmp_path: Path) -> None:
     assert found.config.built_in("PID_NS")
 
 
+def test_a_recipe_s_folder_has_to_be_built(tmp_path: Path) -> None:
+    with pytest.raises(KernelError, match="is no kernel tree"):
+        resolve(str(tmp_path))
+    (tmp_path / "recipe.toml").touch()
+    with pytest.raises(KernelError, match="is a recipe, not a kernel") as told:
+        resolve(str(tmp_path))
+    assert told.value.hint == "run with --build, or build it first"
+
+
 def test_a_changed_image_is_read_anew(one_kernel: Kernel, tmp_path: Path) -> None:
     image = tmp_path / "bzImage"
     image.write_bytes(one_kernel.image.read_bytes())
