@@ -24,8 +24,6 @@ DYING_S = 2.0
 """A guest that was lost has this long to finish what it prints."""
 MARK_S = 2.0
 """A console has so long to print what the kernel said; a case may have turned it off."""
-QUEUED_S = 1.0
-"""Time that a guest waited for a CPU of the host, and that is worth a word."""
 LAST_S = 0.1
 """What a guest that has ended wrote before is read in so long."""
 
@@ -208,13 +206,7 @@ class _Attempt:
         self.hangs = True
         self.watch.close()
         self.before = self.console.end(self.capture)
-        queued_s = self.guest.agent.queued_s
-        found = await diagnose(self.guest)
-        if queued_s >= QUEUED_S:
-            words = f"it waited for a CPU of this host for {queued_s:.0f} s beside"
-            told = "\n".join(filter(None, (found.evidence.get("summary"), words)))
-            found = replace(found, evidence={**found.evidence, "summary": told})
-        self.diagnosis = found
+        found = self.diagnosis = await diagnose(self.guest)
         self.evidence.update(found.evidence)
         if self.dumps.when != "never" and found.hang is not Hang.DEAD:
             await self._dump()

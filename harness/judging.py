@@ -157,7 +157,7 @@ def _undecided(verdict: Verdict, case: Case, kernel: Kernel) -> Verdict:
     """A case that asks for options, on a kernel of which nobody knows them: it may lack them."""
     if verdict.outcome is not Outcome.FAIL or kernel.config.known or not case.needs.config:
         return verdict
-    options = ", ".join(f"CONFIG_{o.removeprefix('CONFIG_')}" for o in case.needs.config)
+    options = ", ".join(case.needs.options)
     hint = f"perhaps without {options}, which it needs: {config_unknown(kernel)}"
     return replace(verdict, detail=f"{hint}\n{verdict.detail}".strip())
 

@@ -75,6 +75,11 @@ class Needs:
     isolate: str = ""
     expect_splat: tuple[str, ...] = ()
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options that must be ``y``, by their whole names."""
+        return tuple(f"CONFIG_{option.removeprefix('CONFIG_')}" for option in self.config)
+
 
 @dataclass(frozen=True)
 class Case:

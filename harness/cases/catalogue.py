@@ -24,7 +24,7 @@ def since(needs: Needs) -> str:
 def wants(needs: Needs) -> str:
     """What else a case needs, in words."""
     words = [name for name, _ in needs.probes]
-    words += [f"CONFIG_{option.removeprefix('CONFIG_')}" for option in needs.config]
+    words += needs.options
     words += ["root"] if needs.root else []
     words += [f"{needs.cpus} CPUs"] if needs.cpus > 1 else []
     words += [f"{needs.memory_mib} MiB"] if needs.memory_mib else []

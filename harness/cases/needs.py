@@ -42,11 +42,11 @@ def unmet(needs: Needs, kernel: Kernel) -> str | None:
         major, minor = needs.kernel
         return f"needs kernel {major}.{minor} or later, this is {kernel.release}"
     if kernel.config.known:
-        for option in needs.config:
+        for option in needs.options:
             value = kernel.config.get(option)
             if value != "y":
                 state = "is a module" if value == "m" else "is off"
-                return f"needs CONFIG_{option.removeprefix('CONFIG_')}=y, which {state} here"
+                return f"needs {option}=y, which {state} here"
     return None
 
 

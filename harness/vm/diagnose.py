@@ -38,6 +38,8 @@ SYSRQ_S = 1.0
 CALM_S = 0.25
 ANSWER_S = 2.5
 """What SysRq prints is complete after CALM_S of silence, or after so long."""
+QUEUED_S = 1.0
+"""Time that a guest waited for a CPU of the host, and that is worth a word."""
 NMI_S = 2.0
 FLOOD = 2048
 """A console that prints so much while it is asked a word, and not the answer, is flooded."""
@@ -129,6 +131,9 @@ async def diagnose(guest: Guest) -> Diagnosis:
     else:
         hang, where = _named(machine, told, kernel_answers, samples or ())
     evidence["summary"] = _summary(told is not None, kernel_answers, hang, where)
+    queued_s = guest.agent.queued_s
+    if queued_s >= QUEUED_S:
+        evidence["summary"] += f"\nit waited for a CPU of this host for {queued_s:.0f} s beside"
     return Diagnosis(hang, where, answers=told is not None, evidence=_bounded(evidence))
 
 

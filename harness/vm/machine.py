@@ -25,6 +25,7 @@ from harness.resources import resource
 from harness.toolchain import compile_program
 from harness.vm.console import Console
 from harness.vm.qemu import BOARDS, Channel, Descriptors, Launch, command_line
+from harness.vm.schedstat import thread_times
 
 QMP_TIMEOUT_S = 20.0
 READ_SIZE = 65536
@@ -326,17 +327,9 @@ class Machine:
         return self._process.pid if self._process else 0
 
     def vcpu_runtime_ns(self) -> int | None:
-        """CPU time of QEMU's threads in ns, or None when the host does not tell.
-
-        Source: /proc/<pid>/task/<tid>/schedstat, first field (Documentation/scheduler/sched-stats).
-        """
-        total = 0
-        try:
-            for task in Path(f"/proc/{self.pid}/task").iterdir():
-                total += int((task / "schedstat").read_text().split()[0])
-        except (OSError, ValueError, IndexError):
-            return None
-        return total
+        """CPU time of QEMU's threads in ns, or None when the host does not tell."""
+        times = thread_times(self.pid).values()
+        return sum(each.ran_ns for each in times) if times else None
 
     # The end
 

@@ -1,35 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """How long a guest is waited for: the time of a host that is busy with others is not the guest's.
 
-Source: /proc/<pid>/task/<tid>/schedstat, second field: nanoseconds in which a thread could have run
-and waited for a CPU (Documentation/scheduler/sched-stats.rst). A host without CONFIG_SCHED_INFO
-has zeros there, and time is time.
+Where the host does not tell (:mod:`harness.vm.schedstat`), time is time.
 """
 
 import time
 from collections.abc import Callable
-from pathlib import Path
+
+from harness.vm.schedstat import thread_times
 
 MOST = 8
 """A guest with less than an eighth of a CPU is given up all the same: nothing waits for ever."""
 
 
 def queued_ns(pid: int) -> dict[str, int]:
-    """How long each thread of a process has waited for a CPU.
-
-    Args:
-        pid: of the process.
-
-    Returns:
-        Nanoseconds by thread; nothing when the process is gone, or the host does not tell.
-    """
-    found = {}
-    try:
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            found[task.name] = int((task / "schedstat").read_text().split()[1])
-    except (OSError, ValueError, IndexError):
-        return {}
-    return found
+    """Nanoseconds that each thread of a process has waited for a CPU."""
+    return {tid: times.queued_ns for tid, times in thread_times(pid).items()}
 
 
 class Patience:

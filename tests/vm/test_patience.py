@@ -12,6 +12,7 @@ import pytest
 
 from harness.verdict.outcome import Outcome
 from harness.vm.patience import MOST, Patience, queued_ns
+from harness.vm.schedstat import ThreadTimes, thread_times
 from tests.judging import COMMAND, by_name, make_project, ran
 
 SPIN = "import os; os.sched_setaffinity(0, {int(%d)})\nwhile True: pass"
@@ -75,6 +76,13 @@ def test_a_process_that_is_gone_has_no_more() -> None:
     patience = Patience(process.pid, 0.05)
     until_over(patience)
     assert patience.queued_s() == 0
+
+
+def test_a_thread_that_ends_meanwhile_takes_no_time_from_the_others(tmp_path: Path) -> None:
+    for tid in ("7", "8"):
+        (tmp_path / "7" / "task" / tid).mkdir(parents=True)
+    (tmp_path / "7" / "task" / "8" / "schedstat").write_text("1000 2000 3\n")
+    assert thread_times(7, tmp_path) == {"8": ThreadTimes(1000, 2000)}
 
 
 CASES = """
