@@ -70,13 +70,17 @@ def _about(spec: str, built: Mapping[str, str]) -> dict[str, object]:
 
 
 @kernels.command()
-@click.argument("spec", shell_complete=complete.kernels)
+@click.argument("specs", metavar="SPEC...", nargs=-1, required=True, shell_complete=complete.kernels)
 @reported
-def fetch(spec: str) -> None:
-    """Fetches a kernel into the cache. Example: kharness kernels fetch debian:6.12"""
-    with closing(BuildDisplay(screen())) as display:
-        kernel = resolve(spec, progress=display)
-    click.echo(f"{kernel.spec}: {kernel.release} ({kernel.arch.value}), {kernel.image}")
+def fetch(specs: tuple[str, ...]) -> None:
+    """Fetches kernels into the cache.
+
+    Example: kharness kernels fetch debian:6.12 debian:6.1
+    """
+    for spec in specs:
+        with closing(BuildDisplay(screen())) as display:
+            kernel = resolve(spec, progress=display)
+        click.echo(f"{kernel.spec}: {kernel.release} ({kernel.arch.value}), {kernel.image}")
 
 
 @kernels.command("build")
