@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How much memory the cgroups of this process leave: its own and those above it.
+"""Memory and CPUs that the cgroups of this process leave: its own and those above it.
 
-Source: Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst.
+Source: Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst, scheduler/sched-bwc.rst.
 """
 
 from collections.abc import Iterator
@@ -38,7 +38,8 @@ def memory_left(available: int, root: Path = Path("/")) -> int:
         available: what the host has.
         root: the folder with ``proc`` and ``sys``.
     """
-    for folder, names in _groups(root):
+    for folder, version in _groups(root, "memory"):
+        names = V2 if version == 2 else V1
         limit, used = text_of(folder / names.limit), text_of(folder / names.used)
         if not limit.isdigit() or not used.isdigit():
             continue
@@ -46,6 +47,23 @@ def memory_left(available: int, root: Path = Path("/")) -> int:
         if left < available:
             available = min(available, left + _page_cache(folder, names))
     return available
+
+
+def cpus_left(count: int, root: Path = Path("/")) -> int:
+    """What of ``count`` CPUs the process may use in the long run, rounded up; 1 at least.
+
+    Args:
+        count: what its affinity allows.
+        root: the folder with ``proc`` and ``sys``.
+    """
+    for folder, version in _groups(root, "cpu"):
+        if version == 2:
+            words = text_of(folder / "cpu.max").split()
+        else:
+            words = [text_of(folder / f"cpu.cfs_{name}_us") for name in ("quota", "period")]
+        if len(words) == 2 and all(word.isdigit() for word in words) and int(words[1]):
+            count = min(count, -(-int(words[0]) // int(words[1])))
+    return max(1, count)
 
 
 def text_of(path: Path) -> str:
@@ -56,16 +74,20 @@ def text_of(path: Path) -> str:
         return ""
 
 
-def _groups(root: Path) -> Iterator[tuple[Path, _Names]]:
-    """The process's memory cgroups: its own, and those above it as far as they are seen here."""
+def _groups(root: Path, controller: str) -> Iterator[tuple[Path, int]]:
+    """The process's groups of a controller: its own, and those above it as far as they are seen.
+
+    Yields:
+        their folders, each with the version of cgroups.
+    """
     mounted = root / "sys/fs/cgroup"
     for line in (text_of(root / "proc/self/cgroup") or "0::/").splitlines():
         number, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if number == "0":
-            yield from ((folder, V2) for folder in _upwards(mounted, path))
-        elif "memory" in controllers.split(","):
-            yield from ((folder, V1) for folder in _upwards(mounted / "memory", path))
+            yield from ((folder, 2) for folder in _upwards(mounted, path))
+        elif controller in controllers.split(","):
+            yield from ((folder, 1) for folder in _upwards(mounted / controller, path))
 
 
 def _upwards(top: Path, path: str) -> Iterator[Path]:

@@ -70,7 +70,9 @@ def _about(spec: str, built: Mapping[str, str]) -> dict[str, object]:
 
 
 @kernels.command()
-@click.argument("specs", metavar="SPEC...", nargs=-1, required=True, shell_complete=complete.kernels)
+@click.argument(
+    "specs", metavar="SPEC...", nargs=-1, required=True, shell_complete=complete.kernels
+)
 @reported
 def fetch(specs: tuple[str, ...]) -> None:
     """Fetches kernels into the cache.

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from harness.cgroups import memory_left, text_of
+from harness.cgroups import cpus_left, memory_left, text_of
 from harness.errors import HostError
 
-CGROUP = Path("/sys/fs/cgroup")
 CPUINFO = Path("/proc/cpuinfo")
 CPU_FACTS = (
     *("vendor_id", "cpu family", "model", "model name", "stepping", "microcode", "flags", "bugs"),
@@ -101,12 +100,8 @@ def memory_available_mib(root: Path = Path("/")) -> int:
 
 
 def cpu_count() -> int:
-    """CPUs that this process may use: its affinity, or the cgroup's quota if less."""
-    count = len(os.sched_getaffinity(0))
-    quota = text_of(CGROUP / "cpu.max").split()
-    if len(quota) == 2 and quota[0].isdigit() and quota[1].isdigit():
-        count = min(count, -(-int(quota[0]) // int(quota[1])))
-    return max(1, count)
+    """CPUs that this process may use: its affinity, or the quota of its cgroups if less."""
+    return cpus_left(len(os.sched_getaffinity(0)))
 
 
 def free_mib(path: Path) -> int:

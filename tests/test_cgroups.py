@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Memory that can be had under the limits of cgroups: made-up trees, and a real group."""
+"""Memory and CPUs that can be had under the limits of cgroups: made-up trees, real groups."""
 
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from harness.cgroups import cpus_left
 from harness.host import memory_available_mib
 
 MIB = 1 << 20
@@ -108,9 +110,35 @@ def test_a_group_above_its_limit_leaves_nothing(tmp_path: Path) -> None:
     assert memory_available_mib(tree(tmp_path, "0::/x\n", {"x": v2(mib(10), 20)}, 7000)) == 0
 
 
+def test_cpus_are_those_of_the_tightest_quota(tmp_path: Path) -> None:
+    """As of ``systemd-run -p CPUQuota=250%``, whose group lies below others that have none."""
+    groups = {
+        "a.slice": {"cpu.max": "600000 100000\n"},
+        "a.slice/b.service": {"cpu.max": "125000 50000\n"},
+        "other": {"cpu.max": "10000 100000\n"},
+    }
+    assert cpus_left(8, tree(tmp_path, "0::/a.slice/b.service\n", groups, 1)) == 3
+
+
+def test_cpus_of_version_1(tmp_path: Path) -> None:
+    quota = {"cpu.cfs_quota_us": "200000\n", "cpu.cfs_period_us": "100000\n"}
+    none = {"cpu.cfs_quota_us": "-1\n", "cpu.cfs_period_us": "100000\n"}
+    root = tree(tmp_path, "3:cpu,cpuacct:/x\n0::/\n", {"cpu": none, "cpu/x": quota}, 1)
+    assert cpus_left(8, root) == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [("max 100000", 8), ("1000 100000", 1), ("9900000 100000", 8), ("7 0", 8), ("", 8), ("x y", 8)],
+)
+def test_cpus_are_never_none_and_never_more(tmp_path: Path, said: str, expected: int) -> None:
+    assert cpus_left(8, tree(tmp_path, "0::/\n", {"": {"cpu.max": said}}, 1)) == expected
+
+
 READS = """
 import os, sys
 from pathlib import Path
+from harness.cgroups import cpus_left
 from harness.host import memory_available_mib
 
 Path(sys.argv[1], "cgroup.procs").write_text(str(os.getpid()))
@@ -125,23 +153,30 @@ print(used)
 """
 
 
-@pytest.fixture
-def real_group() -> Iterator[Path]:
-    """A group of version 1 below this process's own, with a limit of 200 MiB."""
-    lines = Path("/proc/self/cgroup").read_text().splitlines()
-    own = next((line.split(":", 2)[2] for line in lines if line.split(":")[1] == "memory"), None)
+@contextmanager
+def group_of_version_1(controller: str) -> Iterator[Path]:
+    """A group below this process's own."""
+    lines = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
+    own = next((path for _, names, path in lines if controller in names.split(",")), None)
     if own is None:
-        pytest.skip("no memory controller of cgroup version 1")
-    folder = Path("/sys/fs/cgroup/memory") / own.lstrip("/") / f"kharness-test-{os.getpid()}"
+        pytest.skip(f"no {controller} controller of cgroup version 1")
+    folder = Path("/sys/fs/cgroup", controller, own.lstrip("/"), f"kharness-test-{os.getpid()}")
     try:
         folder.mkdir()
     except OSError as error:
         pytest.skip(f"no group can be made: {error.strerror}")
     try:
-        (folder / "memory.limit_in_bytes").write_text(mib(200))
         yield folder
     finally:
         folder.rmdir()
+
+
+@pytest.fixture
+def real_group() -> Iterator[Path]:
+    """One with a limit of 200 MiB."""
+    with group_of_version_1("memory") as folder:
+        (folder / "memory.limit_in_bytes").write_text(mib(200))
+        yield folder
 
 
 def test_a_real_group_of_version_1(real_group: Path, tmp_path: Path) -> None:
@@ -158,3 +193,29 @@ def test_a_real_group_of_version_1(real_group: Path, tmp_path: Path) -> None:
     if used < 90:
         pytest.skip(f"{tmp_path} has no page cache of its own")
     assert after > 100
+
+
+COUNTS = """
+import os, sys
+from pathlib import Path
+from harness.host import cpu_count
+
+Path(sys.argv[1], "cgroup.procs").write_text(str(os.getpid()))
+print(cpu_count())
+"""
+
+
+def test_cpus_of_a_real_group_of_version_1() -> None:
+    with group_of_version_1("cpu") as folder:
+        try:
+            (folder / "cpu.cfs_quota_us").write_text("100000\n")
+        except OSError as error:
+            pytest.skip(f"no quota can be set: {error.strerror}")
+        done = subprocess.run(
+            [sys.executable, "-c", COUNTS, str(folder)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert (done.stdout, done.stderr) == ("1\n", "")
