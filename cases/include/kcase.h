@@ -539,6 +539,15 @@ static inline void kc_list(void)
 		printf("%s\n", t->name);
 }
 
+/* The kernel does not tell how a case ended, or that it began. */
+static inline int kc_no_end_of(const struct kc_test *test, const char *call)
+{
+	printf("# %s failed: %s\n", call, strerror(errno));
+	if (test)
+		printf("not ok 1 %s\n", test->name);
+	return KC_FAIL;
+}
+
 /* Waits for the name of a case on standard input. */
 static inline const struct kc_test *kc_ordered(void)
 {
@@ -581,10 +590,10 @@ static inline int kc_run(const struct kc_test *test)
 		kc_shared->test->run();
 		kc_leave(KC_PASS);
 	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid) {
-		perror("fork");
-		return KC_FAIL;
-	}
+	if (pid < 0)
+		return kc_no_end_of(test, "fork(2)");
+	if (waitpid(pid, &status, 0) != pid)
+		return kc_no_end_of(kc_shared->test, "waitpid(2)");
 	if (!kc_shared->test) {
 		fprintf(stderr, "no such case; there are:\n");
 		kc_list();

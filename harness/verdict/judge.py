@@ -55,7 +55,7 @@ def judge(  # noqa: PLR0911 - each way to end is one line
         return verdict(Outcome.TIMEOUT, f"no end after {timeout_s:g} s{done}")
     if os.WIFSIGNALED(wait_status):
         number = os.WTERMSIG(wait_status)
-        return verdict(Outcome.ERROR, f"its program was killed by {signal_name(number)}")
+        return verdict(Outcome.FAIL, f"its program was killed by {signal_name(number)}")
     if not os.WIFEXITED(wait_status):
         return verdict(Outcome.ERROR, f"its program ended with the status {wait_status:#x}")
     code = os.WEXITSTATUS(wait_status)

@@ -132,6 +132,18 @@ def test_a_child_that_cannot_be_waited_for_is_no_pass(program: Path) -> None:
     assert "#   got: waitpid: No child processes" in lines
 
 
+def test_a_kernel_that_does_not_tell_how_it_ended_fails_it(program: Path) -> None:
+    """As one whose waitpid(2) is broken: where SIGCHLD is ignored, children leave no status."""
+    done = subprocess.run(
+        ["env", "--ignore-signal=CHLD", program, "good"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "# waitpid(2) failed: No child processes\nnot ok 1 good\n" in done.stdout
+
+
 def test_too_many_cleanups_say_so(program: Path) -> None:
     code, lines = run(program, "cleans_too_much")
     assert code == 1

@@ -55,7 +55,7 @@ def test_failure_has_place_promise_and_what_came() -> None:
         (b"", 0, Outcome.ERROR, "no result"),
         (b"ok 1 b\n", 0, Outcome.ERROR, "not asked for: b"),
         (PASS + b"ok 2 a\n", 0, Outcome.ERROR, "2 results"),
-        (PASS, 11, Outcome.ERROR, "SIGSEGV"),
+        (PASS, 11, Outcome.FAIL, "killed by SIGSEGV"),
         (b"# FAIL x.c:1: y\nok 1 a\n", 0, Outcome.FAIL, "it says ok, but"),
         (b"ok 1 a # TIMEOUT\n", 0, Outcome.ERROR, "says fail"),
     ],
