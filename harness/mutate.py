@@ -29,6 +29,8 @@ from harness.verdict.outcome import Result
 from harness.witness import How, Witness, in_doubt, witnesses
 
 JOURNAL = "mutants.jsonl"
+BASE = "base"
+"""The run on the kernel without a defect."""
 SCORES = ("score.json", "score.md", "score.xml")
 """What is made of the journal (:mod:`harness.report.mutants`)."""
 COMPAT32 = ("--abi", Abi.COMPAT32.value)
@@ -107,17 +109,21 @@ def load_mutants(folder: Path) -> list[tuple[str, Patch]]:
     """The mutants of a folder, by name: every ``*.patch`` below it, one patch each.
 
     Raises:
-        UsageError: there is none, or a file holds more than one patch.
+        UsageError: there is none, a file holds more than one patch, or two would have one folder.
     """
     files = sorted(folder.rglob("*.patch")) if folder.is_dir() else []
     if not files:
         raise UsageError(f"no mutants at {folder}", "give a folder with *.patch files")
-    found = []
+    found, folders = [], set(_folders_of(BASE))
     for file in files:
         patches = load_patches(file)
         if len(patches) != 1:
             raise UsageError(f"{file} holds {len(patches)} patches", "one defect, one patch")
         name = file.relative_to(folder).with_suffix("").as_posix()
+        own = set(_folders_of(name))
+        if taken := folders & own:
+            raise UsageError(f"{file}: the folder {min(taken)} is another run's", "rename it")
+        folders |= own
         found.append((name, patches[0]))
     return found
 
@@ -230,14 +236,14 @@ class Reference:
         self._image = image
         self._options = options
         options.say(f"{name}: the cases without a defect")
-        self.native = self._run("base", ())
+        self.native = self._run(BASE, ())
         bad = [r for r in self.native.results if not r.outcome.good]
         left_out = _left_out(self.native)
         programs = sum(not r.parent for r in self.native.results)
         if bad and not (options.suites and len(left_out) < programs):
             raise KernelError(
                 f"{len(bad)} cases fail on {name} without a defect, such as {bad[0].case}",
-                f"see {options.folder / 'base.log'}",
+                f"see {options.folder / f'{BASE}.log'}",
                 bad[0].message,
             )
         self._say_left_out(self.native)
@@ -250,7 +256,7 @@ class Reference:
             KernelError: it does not boot.
             HostError: the host could not run the cases.
         """
-        ran = self._run("base.32", COMPAT32)
+        ran = self._run(_folders_of(BASE)[1], COMPAT32)
         self._say_left_out(ran)
         return ran
 
@@ -287,6 +293,12 @@ def _run(
 
 def _folder_name(name: str) -> str:
     return name.replace("/", "-")
+
+
+def _folders_of(name: str) -> tuple[str, str]:
+    """Of the runs of a mutant: of the programs as they are, and of those for 32 bits."""
+    folder = _folder_name(name)
+    return folder, f"{folder}.32"
 
 
 def _judge(
@@ -411,8 +423,8 @@ def _read(journal: Path) -> list[Judged]:
 
 def _forget(options: MutateOptions) -> None:
     """Removes what earlier calls left in the folder, and nothing that they did not make."""
-    for name in ("base", *(judged.name for judged in _read(options.folder / JOURNAL))):
-        for folder in (_folder_name(name), f"{_folder_name(name)}.32"):
+    for name in (BASE, *(judged.name for judged in _read(options.folder / JOURNAL))):
+        for folder in _folders_of(name):
             shutil.rmtree(options.folder / folder, ignore_errors=True)
             (options.folder / f"{folder}.log").unlink(missing_ok=True)
     for name in (JOURNAL, *SCORES):

@@ -95,3 +95,18 @@ def test_no_mutants_are_wrong_usage(tmp_path: Path) -> None:
     assert done.stderr.strip().splitlines() == [
         f"kharness: no mutants at {tmp_path / 'mutants'}: give a folder with *.patch files"
     ]
+
+
+@pytest.mark.parametrize(
+    ("names", "folder"),
+    [(["base"], "base"), (["pid-flag", "pid/flag"], "pid-flag"), (["a", "a.32"], "a.32")],
+)
+def test_no_two_runs_have_one_folder(tmp_path: Path, names: list[str], folder: str) -> None:
+    for name in names:
+        file = tmp_path / "mutants" / f"{name}.patch"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(HIGH_FLAG, file)
+    done = mutate(tmp_path)
+    assert done.returncode == 4
+    (said,) = done.stderr.strip().splitlines()
+    assert said.endswith(f".patch: the folder {folder} is another run's: rename it")
