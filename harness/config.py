@@ -273,6 +273,12 @@ def load_settings(
     return Settings.model_validate(source.merged())
 
 
+def nearest(start: Path) -> Path | None:
+    """The harness.toml of a folder, or of the nearest one above it that has one."""
+    files = (folder / FILE for folder in (start, *start.parents))
+    return next((file for file in files if file.is_file()), None)
+
+
 def read_source(
     path: Path | None, start: Path, environment: Mapping[str, str] | None = None
 ) -> Source:
@@ -282,9 +288,7 @@ def read_source(
         UsageError: the file cannot be read.
     """
     environment = os.environ if environment is None else environment
-    file = path or next(
-        (folder / FILE for folder in (start, *start.parents) if (folder / FILE).is_file()), None
-    )
+    file = path or nearest(start)
     found, wrong = overrides(environment, Settings)
     try:
         text = file.read_text("utf-8") if file else ""

@@ -36,6 +36,21 @@ def counted_from(folder: Path, data: dict[str, Any], start: Path) -> dict[str, A
     return {**data, "run": {**run, **found}}
 
 
+def node_from(folder: Path, node: str, start: Path) -> str:
+    """A node id as its path counts from the folder of a harness.toml; what names no file stays.
+
+    Args:
+        folder: of the file.
+        node: as it counts from ``start``.
+        start: folder that kharness was started in.
+    """
+
+    def moved(text: str) -> str:
+        return os.path.relpath(start / text, folder) if (start / text).exists() else text
+
+    return node if folder == start else _head(node, "::", moved)
+
+
 def _expanded(text: str) -> Path:
     try:
         return Path(text).expanduser()

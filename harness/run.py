@@ -15,7 +15,8 @@ from harness.again import run_again
 from harness.ahead import Ahead
 from harness.cases.case import Case
 from harness.choice import new_seed
-from harness.config import Settings, load_settings
+from harness.config import Settings, load_settings, nearest
+from harness.config_paths import node_from
 from harness.descriptors import guests_within_limit
 from harness.errors import ExitCode, KharnessError, UsageError
 from harness.host import cpu_count
@@ -98,6 +99,8 @@ class Run:
         self._guard = contextlib.ExitStack()
         self._today = date.today()
         self._known = [entry.known_failure() for entry in self.settings.expect]
+        file = options.config or nearest(options.start)
+        self._known_in = (file.parent if file else options.start).absolute()
         self._found: list[tuple[str, str]] = []
         quiet, verbose = options.ui == "quiet", options.ui == "verbose"
         # pytest puts another file in sys.stdout while a test runs, and notes come at any time.
@@ -215,7 +218,11 @@ class Run:
     def known_failure(self, node: str, kernel: Kernel | None) -> KnownFailure | None:
         """What harness.toml expects of a case; without a kernel: of a test without a guest."""
         name, version = (kernel.name, kernel.version) if kernel else (HOST, ())
-        return known_failure_of(self._known, node, name, version, self._today)
+        return known_failure_of(self._known, self._known_as(node), name, version, self._today)
+
+    def _known_as(self, node: str) -> str:
+        """What harness.toml calls a case."""
+        return node_from(self._known_in, node, self.options.start.absolute())
 
     def once_more(self, lost: Result) -> Result:
         """The result of a case whose xdist worker died, tried again in a process of its own."""
@@ -348,7 +355,8 @@ class Run:
     def _note_known_failures(self) -> None:
         if not self._known or not self._inputs.by_name:
             return
-        cases = self._found or list(self.taken.keys())
+        found = self._found or list(self.taken.keys())
+        cases = [(self._known_as(node), kernel) for node, kernel in found]
         versions: dict[str, tuple[int, ...]] = {k.name: k.version for k in self.kernels()}
         options, run = self.options, self.settings.run
         whole = not options.kernels and set(options.suites) == set(run.suites)

@@ -124,3 +124,17 @@ def test_a_run_below_finds_its_cases(tmp_path: Path) -> None:
     (below / "test_it.py").write_text("def test_it():\n    pass\n")
     done = kharness(below, "run")
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("start", ["", "cases", "cases/pidfd", "src"])
+def test_a_known_failure_is_one_wherever_the_run_is_started(tmp_path: Path, start: str) -> None:
+    text = '[run]\ncases = ["cases"]\n[[expect]]\ncase = "cases/*/test_it.py::test_*"\n'
+    (tmp_path / "harness.toml").write_text(text + 'outcome = "fail"\nreason = "known"\n')
+    folder = tmp_path / "cases" / "pidfd"
+    folder.mkdir(parents=True)
+    (folder / "test_it.py").write_text("def test_it():\n    assert False\n")
+    (tmp_path / "src").mkdir()
+    done = kharness(tmp_path / start, "run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 xfail" in done.stdout
+    assert "matches no case" not in done.stdout
