@@ -236,4 +236,93 @@ TEST(unwanted_leader_goes_with_the_last_thread,
 	expect_gone(pidfd);
 }
 
+/* "... when the parent has ignored SIGCHLD": of a child that sends none there is nothing to ignore. */
+TEST(child_without_sigchld_keeps_its_status,
+     PROMISED("clone(2), exit_signal; sigaction(2), SIG_IGN, SA_NOCLDWAIT; kernel/signal.c, do_notify_parent()")
+     DESCRIBE("SIGCHLD ignored, or SA_NOCLDWAIT: who sends no signal at its end can be waited for with __WALL"))
+{
+	const struct sigaction ways[] = {
+		{ .sa_handler = SIG_IGN },
+		{ .sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT },
+	};
+
+	for (size_t n = 0; n < sizeof(ways) / sizeof(ways[0]); n++) {
+		struct clone_args args = { 0 };
+		struct pollfd end = { -1, POLLIN, 0 };
+		siginfo_t info = { 0 };
+		pid_t pid;
+
+		ASSERT_OK(sigaction(SIGCHLD, &ways[n], NULL));
+		pid = ASSERT_OK(clone_sleeper(&args));
+		end.fd = open_child(pid);
+		ASSERT_OK(kill(pid, SIGTERM));
+		ASSERT_EQ(poll(&end, 1, -1), 1);
+		ASSERT_OK(waitid(P_PIDFD_, end.fd, &info, WEXITED | __WALL));
+		EXPECT_EQ(info.si_pid, pid);
+		EXPECT_EQ(info.si_status, SIGTERM);
+	}
+}
+
+static void *fork_in_thread(void *pid)
+{
+	*(pid_t *)pid = fork();
+	if (*(pid_t *)pid == 0)
+		for (;;)
+			pause();
+	return NULL;
+}
+
+/* The parent is the process, whichever thread it was (kernel/exit.c, find_new_reaper()). */
+TEST(child_of_a_thread_that_ended_is_the_process_s, PROMISED("waitid(2); clone(2)")
+     DESCRIBE("a thread forks and ends: the others can wait for the child"))
+{
+	siginfo_t info = { 0 };
+	pthread_t thread;
+	int pidfd;
+	pid_t pid;
+
+	ASSERT_EQ(pthread_create(&thread, NULL, fork_in_thread, &pid), 0);
+	ASSERT_EQ(pthread_join(thread, NULL), 0);
+	ASSERT_OK(pid);
+	CLEANUP(kill_and_reap, pid);
+	pidfd = open_child(pid);
+	/* The join may return before the thread has given its children away. */
+	usleep(20000);
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WEXITED | WNOHANG), 0);
+	ASSERT_OK(kill(pid, SIGKILL));
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WEXITED), 0);
+	EXPECT_EQ(info.si_pid, pid);
+	EXPECT_EQ(info.si_status, SIGKILL);
+}
+
+/* Whom it gets instead of its parent has asked for none but usual children (kernel/exit.c, reparent_leader()). */
+TEST(adopted_child_is_a_usual_one, PROMISED("prctl(2), PR_SET_CHILD_SUBREAPER; waitid(2), __WCLONE")
+     DESCRIBE("a grandchild that sends no signal, whose parent ended: waited for without __WALL, with SIGCHLD"))
+{
+	siginfo_t info = { 0 };
+	int sockets[2], pidfd;
+	pid_t pid;
+
+	ASSERT_OK(prctl(PR_SET_CHILD_SUBREAPER, 1));
+	ASSERT_OK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets));
+	pid = ASSERT_OK(kc_fork());
+	if (pid == 0) {
+		struct clone_args args = { 0 };
+
+		pid = ASSERT_OK(clone_sleeper(&args));
+		ASSERT_EQ(write(sockets[1], &pid, sizeof(pid)), (ssize_t)sizeof(pid));
+		kc_leave(KC_PASS);
+	}
+	kc_join(pid);
+	ASSERT_EQ(read(sockets[0], &pid, sizeof(pid)), (ssize_t)sizeof(pid));
+	CLEANUP(kill_and_reap, pid);
+	pidfd = open_child(pid);
+	block(SIGCHLD);
+	ASSERT_OK(pidfd_send_signal_(pidfd, SIGKILL, NULL, 0));
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WEXITED), 0);
+	EXPECT_EQ(info.si_pid, pid);
+	EXPECT_EQ(take(SIGCHLD, &info), SIGCHLD);
+	EXPECT_EQ(info.si_pid, pid);
+}
+
 KCASE_MAIN

@@ -31,6 +31,40 @@ TEST(signal_finds_thread_that_does_not_block, PROMISED("signal(7)")
 	EXPECT_TRUE(handler_ran());
 }
 
+/* "A thread-directed signal is targeted at a specific thread": nobody takes it in its place. */
+TEST(signal_for_a_thread_waits_for_it, NEEDS_PROBE(signal_scopes) PROMISED("signal(7)")
+     DESCRIBE("SIGTERM to the leader, which blocks it, beside a thread that does not: pending, no end"))
+{
+	int pidfd = ASSERT_OK(pidfd_open_(getpid(), 0));
+	siginfo_t info = { 0 };
+	struct thread t;
+
+	start_thread(&t);
+	block(SIGTERM);
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGTERM, NULL, SIGNAL_THREAD));
+	EXPECT_EQ(take(SIGTERM, &info), SIGTERM);
+	EXPECT_EQ(info.si_code, SI_TKILL);
+	end_thread(&t);
+}
+
+TEST(thread_and_process_have_each_their_own, NEEDS_PROBE(signal_scopes)
+     PROMISED("signal(7), Queueing and delivery semantics for standard signals")
+     DESCRIBE("one signal to the process, and twice to its thread: one of each is pending"))
+{
+	int pidfd = ASSERT_OK(pidfd_open_(getpid(), 0));
+	siginfo_t info = { 0 };
+
+	block(SIGUSR1);
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGUSR1, NULL, 0));
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGUSR1, NULL, SIGNAL_THREAD));
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGUSR1, NULL, SIGNAL_THREAD));
+	EXPECT_EQ(take(SIGUSR1, &info), SIGUSR1);
+	EXPECT_EQ(info.si_code, SI_TKILL);
+	EXPECT_EQ(take(SIGUSR1, &info), SIGUSR1);
+	EXPECT_EQ(info.si_code, SI_USER);
+	EXPECT_ERRNO(take(SIGUSR1, &info), EAGAIN);
+}
+
 static const int stops[] = { SIGTSTP, SIGTTIN, SIGTTOU };
 #define STOPS (sizeof(stops) / sizeof(stops[0]))
 

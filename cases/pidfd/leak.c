@@ -402,6 +402,62 @@ TEST(refused_signal_leaves_nothing, PROMISED("pidfd_send_signal(2), EPERM, EINVA
 	end_thread(&t);
 }
 
+static void signal_in_every_way(void *arg)
+{
+	int pipes[2], pidfd = ASSERT_OK(pidfd_open_(getpid(), 0));
+
+	(void)arg;
+	ASSERT_OK(pipe(pipes));
+	ASSERT_ERRNO(is_there(pipes[0]), EBADF);
+	ASSERT_OK(is_there(pidfd));
+	/* EINVAL before 6.9. */
+	pidfd_send_signal_(pidfd, 0, NULL, SIGNAL_PROCESS_GROUP);
+	pidfd_send_signal_(pidfd, 0, NULL, SIGNAL_THREAD);
+	close(pipes[0]);
+	close(pipes[1]);
+	close(pidfd);
+}
+
+TEST(signal_keeps_no_file, PROMISED("pidfd_send_signal(2)")
+     DESCRIBE("2,000 signals to process, thread, group, and by a pipe, in a process with threads: nothing stays"))
+{
+	struct thread t;
+
+	ASSERT_OK(setpgid(0, 0));
+	start_thread(&t);
+	expect_no_leak(signal_in_every_way, NULL, LOOK_UPS);
+	end_thread(&t);
+}
+
+static void signal_outside(void *proc)
+{
+	int fd = ASSERT_OK(openat((int)(intptr_t)proc, "1", O_DIRECTORY | O_RDONLY | O_CLOEXEC));
+
+	ASSERT_ERRNO(is_there(fd), EINVAL);
+	close(fd);
+}
+
+static int outer_proc;
+
+static void signal_outside_often(void)
+{
+	struct thread t;
+
+	start_thread(&t);
+	expect_no_leak(signal_outside, (void *)(intptr_t)outer_proc, LOOK_UPS);
+	end_thread(&t);
+}
+
+TEST(signal_out_of_the_namespace_keeps_no_file, NEEDS_ROOT NEEDS_CONFIG(PID_NS)
+     PROMISED("pidfd_send_signal(2), EINVAL")
+     DESCRIBE("2,000 signals by the outer /proc/1, in a pid namespace and with threads: nothing stays"))
+{
+	outer_proc = open("/proc", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+	if (outer_proc < 0 || faccessat(outer_proc, "1", F_OK, 0) != 0)
+		SKIP("needs /proc");
+	in_pid_namespace(signal_outside_often);
+}
+
 static void look_up(void *arg)
 {
 	int pipes[2], pidfd = ASSERT_OK(pidfd_open_(getpid(), 0));
@@ -561,6 +617,32 @@ TEST(asking_for_namespaces_keeps_none, NEEDS_ROOT NEEDS_CONFIG(UTS_NS)
      DESCRIBE("500 processes with a UTS namespace of their own, asked and entered: freed"))
 {
 	expect_no_leak(ask_child_with_namespace, NULL, ASKED);
+}
+
+static void stop_and_continue(void *arg)
+{
+	pid_t pid = ASSERT_OK(fork());
+	siginfo_t info;
+	int pidfd;
+
+	(void)arg;
+	if (pid == 0)
+		for (;;)
+			pause();
+	pidfd = ASSERT_OK(pidfd_open_(pid, 0));
+	ASSERT_OK(kill(pid, SIGSTOP));
+	ASSERT_OK(waitid(P_PIDFD_, pidfd, &info, WSTOPPED));
+	ASSERT_OK(kill(pid, SIGCONT));
+	ASSERT_OK(waitid(P_PIDFD_, pidfd, &info, WCONTINUED));
+	ASSERT_OK(kill(pid, SIGKILL));
+	reap(pid);
+	close(pidfd);
+}
+
+TEST(told_stop_keeps_no_task, NEEDS_KERNEL(5, 4) PROMISED("waitid(2), WSTOPPED, WCONTINUED")
+     DESCRIBE("500 processes whose stop and continue were waited for, and that ended: freed"))
+{
+	expect_no_leak(stop_and_continue, NULL, ASKED);
 }
 
 /* Numbers come back, of dead processes whose pidfds are open: of more than there are numbers. */

@@ -4,6 +4,8 @@
 
 EVERY_CASE(NEEDS_KERNEL(5, 3) NEEDS_ROOT TIMEOUT(20))
 PROBE_PIDFD_GETFD
+PROBE_PIDFD_THREAD
+PROBE_SIGNAL_SCOPES
 
 /*
  * kill(2): "the real or effective user ID of the sending process must equal the real or saved
@@ -24,6 +26,44 @@ TEST(each_pair_of_ids_is_enough, PROMISED("kill(2)")
 			EXPECT_OK(is_there(pidfd[0]));
 			EXPECT_OK(is_there(pidfd[1]));
 		}
+}
+
+/* A siginfo of one's own is no way round (kernel/signal.c, check_kill_permission()). */
+TEST(siginfo_gives_no_permission, PROMISED("kill(2), EPERM; pidfd_send_signal(2), EPERM")
+     DESCRIBE("SI_QUEUE to another user's process, a signal that ends it and none: EPERM"))
+{
+	pid_t pid = sleeping_child();
+	int pidfd = ASSERT_OK(pidfd_open_(pid, 0));
+
+	IN_CHILD {
+		siginfo_t info = { .si_signo = SIGKILL, .si_code = SI_QUEUE };
+
+		become((void *)NOBODY);
+		EXPECT_ERRNO(pidfd_send_signal_(pidfd, SIGKILL, &info, 0), EPERM);
+		info.si_signo = 0;
+		EXPECT_ERRNO(pidfd_send_signal_(pidfd, 0, &info, 0), EPERM);
+	}
+	EXPECT_EQ(waitpid(pid, NULL, WNOHANG), 0);
+}
+
+TEST(thread_needs_permission_too, NEEDS_PROBE(signal_scopes) NEEDS_PROBE(pidfd_thread)
+     PROMISED("tgkill(2), EPERM, EINVAL")
+     DESCRIBE("another user's thread, by its pidfd and by flag: EPERM; a signal that is none: EINVAL"))
+{
+	pid_t pid = sleeping_child();
+	int process = ASSERT_OK(pidfd_open_(pid, 0));
+	int thread = ASSERT_OK(pidfd_open_(pid, PIDFD_THREAD_));
+
+	EXPECT_ERRNO(pidfd_send_signal_(thread, 65, NULL, 0), EINVAL);
+	EXPECT_ERRNO(pidfd_send_signal_(process, 65, NULL, SIGNAL_THREAD), EINVAL);
+	IN_CHILD {
+		become((void *)NOBODY);
+		EXPECT_ERRNO(is_there(thread), EPERM);
+		EXPECT_ERRNO(pidfd_send_signal_(thread, SIGKILL, NULL, 0), EPERM);
+		EXPECT_ERRNO(pidfd_send_signal_(process, SIGKILL, NULL, SIGNAL_THREAD), EPERM);
+		EXPECT_ERRNO(pidfd_send_signal_(thread, SIGKILL, NULL, SIGNAL_THREAD_GROUP), EPERM);
+	}
+	EXPECT_EQ(waitpid(pid, NULL, WNOHANG), 0);
 }
 
 static void drop_all_capabilities_but(int number)

@@ -277,6 +277,29 @@ TEST(forging_to_own_group_is_refused, SCOPES PROMISED("pidfd_send_signal(2), EPE
 	EXPECT_OK(pidfd_send_signal_(pidfd, SIGUSR1, &info, SIGNAL_PROCESS_GROUP));
 }
 
+TEST(forging_to_another_thread_is_refused, SCOPES PROMISED("pidfd_send_signal(2), EPERM")
+     DESCRIBE("a kernel's si_code to a child's thread, to one's own process's other thread: EPERM"))
+{
+	static const int codes[] = { SI_USER, SI_KERNEL, SI_TKILL };
+	pid_t pid = sleeping_child();
+	struct thread t;
+	int pidfd[3];
+
+	start_thread(&t);
+	pidfd[0] = ASSERT_OK(pidfd_open_(pid, 0));
+	pidfd[1] = ASSERT_OK(pidfd_open_(pid, PIDFD_THREAD_));
+	pidfd[2] = ASSERT_OK(pidfd_open_(t.tid, PIDFD_THREAD_));
+	for (size_t n = 0; n < sizeof(codes) / sizeof(codes[0]); n++) {
+		siginfo_t info = { .si_signo = SIGCONT, .si_code = codes[n] };
+
+		for (int to = 0; to < 3; to++)
+			EXPECT_ERRNO(pidfd_send_signal_(pidfd[to], SIGCONT, &info, SIGNAL_THREAD), EPERM);
+		EXPECT_ERRNO(pidfd_send_signal_(pidfd[1], SIGCONT, &info, 0), EPERM);
+		EXPECT_ERRNO(pidfd_send_signal_(pidfd[2], SIGCONT, &info, 0), EPERM);
+	}
+	end_thread(&t);
+}
+
 TEST(rejects_every_pair_of_scopes, SCOPES PROMISED("pidfd_send_signal(2), EINVAL")
      DESCRIBE("any two or all three flags: EINVAL"))
 {

@@ -191,20 +191,24 @@ TEST(every_layout_arrives_as_sent, PROMISED("pidfd_send_signal(2), info; sigacti
 
 /* The kernel keeps 48 of the 128 bytes; of a code that it knows the others say nothing. */
 TEST(refuses_what_it_cannot_keep, PROMISED("kernel/signal.c, post_copy_siginfo_from_user(); commit 4ce5f9c9e754")
-     DESCRIBE("an unknown si_code whose last byte is set: E2BIG; a known one: the byte is no matter"))
+     DESCRIBE("an unknown si_code, and any byte set behind these: E2BIG; a known one: no matter"))
 {
 	siginfo_t info = queued(SIGRTMIN, 0);
-	unsigned char *last = (unsigned char *)&info + sizeof(info) - 1;
+	unsigned char *byte = (unsigned char *)&info;
 	int pidfd = ASSERT_OK(pidfd_open_(getpid(), 0));
 
 	if (sizeof(long) < 8)
 		SKIP("is for 64-bit programs: a 32-bit siginfo is converted by its fields");
 	block(SIGRTMIN);
-	*last = 1;
+	byte[sizeof(info) - 1] = 1;
 	EXPECT_OK(pidfd_send_signal_(pidfd, SIGRTMIN, &info, 0));
 	info.si_code = -100;
-	EXPECT_ERRNO(pidfd_send_signal_(pidfd, SIGRTMIN, &info, 0), E2BIG);
-	*last = 0;
+	byte[sizeof(info) - 1] = 0;
+	for (size_t n = 48; n < sizeof(info); n++) {
+		byte[n] = 1;
+		EXPECT_ERRNO(pidfd_send_signal_(pidfd, SIGRTMIN, &info, 0), E2BIG);
+		byte[n] = 0;
+	}
 	EXPECT_OK(pidfd_send_signal_(pidfd, SIGRTMIN, &info, 0));
 }
 
@@ -256,6 +260,46 @@ TEST(queue_has_the_room_of_its_limit, NEEDS_ROOT PROMISED("getrlimit(2), RLIMIT_
 	}
 }
 
+static void wait_with_room(void *arg)
+{
+	struct rlimit limit = { ROOM, ROOM };
+
+	(void)arg;
+	block(SIGRTMIN);
+	become((void *)UID);
+	ASSERT_OK(setrlimit(RLIMIT_SIGPENDING, &limit));
+}
+
+/* Two processes of a user one after the other, whose queues are full at their ends. */
+static void fill_and_kill(unsigned int flags)
+{
+	siginfo_t info = queued(SIGRTMIN, 0);
+
+	for (int n = 0; n < 2; n++) {
+		pid_t pid = child_after(wait_with_room, NULL);
+		int pidfd = ASSERT_OK(pidfd_open_(pid, 0));
+
+		for (int sent = 0; sent < ROOM; sent++)
+			EXPECT_OK(pidfd_send_signal_(pidfd, SIGRTMIN, &info, flags));
+		EXPECT_ERRNO(pidfd_send_signal_(pidfd, SIGRTMIN, &info, flags), EAGAIN);
+		ASSERT_OK(kill(pid, SIGKILL));
+		reap(pid);
+	}
+}
+
+TEST(end_gives_the_room_back, NEEDS_ROOT PROMISED("getrlimit(2), RLIMIT_SIGPENDING; signal(7)")
+     DESCRIBE("a process ends with a full queue: the user's next one has the same room"))
+{
+	fill_and_kill(0);
+}
+
+TEST(end_gives_the_room_of_a_thread_back, NEEDS_ROOT NEEDS_PROBE(signal_scopes)
+     PROMISED("getrlimit(2), RLIMIT_SIGPENDING; signal(7)")
+     DESCRIBE("the same of values that were for a thread"))
+{
+	fill_and_kill(SIGNAL_THREAD);
+}
+
 /*
  * getrlimit(2): "it is always possible to use kill(2) to queue one instance of any of the
  * signals that are not already queued to the process".
@@ -292,6 +336,27 @@ TEST(full_queue_has_no_room_for_a_thread, NEEDS_PROBE(signal_scopes) PROMISED("t
 	EXPECT_ERRNO(take(SIGRTMIN, &info), EAGAIN);
 	EXPECT_OK(pidfd_send_signal_(pidfd, SIGUSR1, NULL, SIGNAL_THREAD));
 	EXPECT_EQ(take(SIGUSR1, &info), SIGUSR1);
+}
+
+/* To a group as to each process of it (kill(2)). */
+TEST(group_is_told_as_processes_are, NEEDS_PROBE(signal_scopes)
+     PROMISED("pidfd_send_signal(2), PIDFD_SIGNAL_PROCESS_GROUP; kill(2)")
+     DESCRIBE("SI_USER and the sender; at a limit of 0 a real-time signal arrives"))
+{
+	struct rlimit none = { 0, 0 };
+	siginfo_t info = { 0 };
+	int pidfd = ASSERT_OK(pidfd_open_(getpid(), 0));
+
+	ASSERT_OK(setpgid(0, 0));
+	block(SIGUSR1);
+	block(SIGRTMIN);
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGUSR1, NULL, SIGNAL_PROCESS_GROUP));
+	ASSERT_EQ(take(SIGUSR1, &info), SIGUSR1);
+	EXPECT_EQ(info.si_code, SI_USER);
+	EXPECT_EQ(info.si_pid, getpid());
+	ASSERT_OK(setrlimit(RLIMIT_SIGPENDING, &none));
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGRTMIN, NULL, SIGNAL_PROCESS_GROUP));
+	EXPECT_EQ(take(SIGRTMIN, &info), SIGRTMIN);
 }
 
 KCASE_MAIN

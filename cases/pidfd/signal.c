@@ -240,10 +240,16 @@ TEST(capability_gives_permission, NEEDS_ROOT PROMISED("capabilities(7), CAP_KILL
 
 /* kill(2): SIGCONT may go to any process of the same session. */
 TEST(continues_process_of_own_session, NEEDS_ROOT PROMISED("kill(2), SIGCONT")
-     DESCRIBE("SIGCONT within the session needs no permission, outside it does"))
+     DESCRIBE("SIGCONT within the session, whatever the group, needs no permission, outside it does"))
 {
 	int inside = ASSERT_OK(pidfd_open_(sleeping_child(), 0));
 
+	IN_CHILD {
+		become((void *)NOBODY);
+		ASSERT_OK(setpgid(0, 0));
+		EXPECT_OK(pidfd_send_signal_(inside, SIGCONT, NULL, 0));
+		EXPECT_ERRNO(pidfd_send_signal_(inside, SIGTERM, NULL, 0), EPERM);
+	}
 	IN_CHILD {
 		become((void *)NOBODY);
 		EXPECT_OK(pidfd_send_signal_(inside, SIGCONT, NULL, 0));

@@ -33,6 +33,20 @@ TEST(takes_exit_status, PROMISED("waitid(2), P_PIDFD")
 	EXPECT_ERRNO(waitpid(pid, NULL, 0), ECHILD);
 }
 
+TEST(takes_status_of_a_thread_s_exit, PROMISED("waitid(2), si_status; exit(2)")
+     DESCRIBE("the only thread ends itself, not its process: its status all the same"))
+{
+	siginfo_t info = { 0 };
+	pid_t pid = ASSERT_OK(kc_fork());
+
+	if (pid == 0)
+		syscall(SYS_exit, 5);
+	CLEANUP(kill_and_reap, pid);
+	EXPECT_EQ(waitid(P_PIDFD_, open_child(pid), &info, WEXITED), 0);
+	EXPECT_EQ(info.si_code, CLD_EXITED);
+	EXPECT_EQ(info.si_status, 5);
+}
+
 TEST(tells_killed_from_exited, PROMISED("waitid(2), si_code")
      DESCRIBE("CLD_KILLED with the signal"))
 {
@@ -155,6 +169,78 @@ TEST(reports_stop_and_continue, PROMISED("waitid(2), WSTOPPED, WCONTINUED")
 	memset(&info, 0, sizeof(info));
 	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WSTOPPED | WCONTINUED | WNOHANG), 0);
 	EXPECT_EQ(info.si_pid, 0);
+}
+
+/* A process that sends a signal soon: who waits is asleep by then, if all goes well. */
+static pid_t send_soon(int pidfd, int sig)
+{
+	pid_t pid = ASSERT_OK(kc_fork());
+
+	if (pid == 0) {
+		usleep(50000);
+		_exit(pidfd_send_signal_(pidfd, sig, NULL, 0) ? KC_FAIL : KC_PASS);
+	}
+	return pid;
+}
+
+/* SA_NOCLDSTOP takes the signal away, and not the status (sigaction(2)). */
+TEST(sleeper_hears_of_stop_and_continue, PROMISED("waitid(2), WSTOPPED, WCONTINUED; sigaction(2), SA_NOCLDSTOP")
+     DESCRIBE("who sleeps in waitid(2) wakes for a stop and a continue, with SA_NOCLDSTOP as well"))
+{
+	const struct sigaction ways[] = {
+		{ .sa_handler = SIG_DFL },
+		{ .sa_handler = SIG_DFL, .sa_flags = SA_NOCLDSTOP },
+	};
+	int pidfd = open_child(sleeping_child());
+	siginfo_t info = { 0 };
+	pid_t sender;
+
+	for (size_t n = 0; n < sizeof(ways) / sizeof(ways[0]); n++) {
+		ASSERT_OK(sigaction(SIGCHLD, &ways[n], NULL));
+		sender = send_soon(pidfd, SIGSTOP);
+		EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WSTOPPED), 0);
+		EXPECT_EQ(info.si_code, CLD_STOPPED);
+		kc_join(sender);
+		sender = send_soon(pidfd, SIGCONT);
+		EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WCONTINUED), 0);
+		EXPECT_EQ(info.si_code, CLD_CONTINUED);
+		kc_join(sender);
+	}
+}
+
+/* kernel/signal.c, signal_set_stop_flags(): what a process did last is what there is to tell. */
+TEST(stop_takes_the_continue_before_it_back, PROMISED("waitid(2), WCONTINUED")
+     DESCRIBE("continued, which nobody asks for, and stopped again: the stop is told, no continue after it"))
+{
+	int pidfd = open_child(sleeping_child());
+	siginfo_t info = { 0 };
+
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGSTOP, NULL, 0));
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WSTOPPED), 0);
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGCONT, NULL, 0));
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGSTOP, NULL, 0));
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WSTOPPED), 0);
+	EXPECT_EQ(info.si_code, CLD_STOPPED);
+	memset(&info, 0, sizeof(info));
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WCONTINUED | WNOHANG), 0);
+	EXPECT_EQ(info.si_pid, 0);
+}
+
+TEST(process_without_leader_stops_and_continues, PROMISED("waitid(2), WSTOPPED, WCONTINUED")
+     DESCRIBE("the leader has exited, a thread goes on: its stop and its continue are the process's"))
+{
+	pid_t pid = process_without_leader();
+	int pidfd = open_child(pid);
+	siginfo_t info = { 0 };
+
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WSTOPPED | WNOHANG), 0);
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGSTOP, NULL, 0));
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WSTOPPED), 0);
+	EXPECT_EQ(info.si_pid, pid);
+	EXPECT_EQ(info.si_code, CLD_STOPPED);
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGCONT, NULL, 0));
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WCONTINUED), 0);
+	EXPECT_EQ(info.si_code, CLD_CONTINUED);
 }
 
 TEST(peek_leaves_stop_and_continue, PROMISED("waitid(2), WNOWAIT, si_status")
