@@ -446,6 +446,94 @@ TEST(chosen_number_is_checked, NEEDS_KERNEL(5, 5) NEEDS_ROOT
 	expect_pidfd_of(pidfd, pid);
 }
 
+TEST(own_user_namespace_chooses_no_number, NEEDS_KERNEL(5, 5) NEEDS_ROOT NEEDS_CONFIG(USER_NS)
+     PROMISED("clone(2), set_tid, EPERM")
+     DESCRIBE("all capabilities in a user namespace that does not own the pid namespace: EPERM"))
+{
+	int pidfd = -7;
+
+	IN_CHILD {
+		become((void *)NOBODY);
+		own_user_namespace(0);
+		EXPECT_ERRNO(clone_with_number(&pidfd, 4000), EPERM);
+	}
+	EXPECT_EQ(pidfd, -7);
+}
+
+TEST(first_process_has_no_other_number, NEEDS_KERNEL(5, 5) NEEDS_ROOT NEEDS_CONFIG(PID_NS)
+     PROMISED("clone(2), set_tid, EINVAL")
+     DESCRIBE("300 for the first process of a pid namespace: EINVAL; 1: it is had"))
+{
+	IN_CHILD {
+		int pidfd = -7;
+		pid_t pid;
+
+		ASSERT_OK(unshare(CLONE_NEWPID));
+		EXPECT_ERRNO(clone_with_number(&pidfd, 300), EINVAL);
+		EXPECT_EQ(pidfd, -7);
+		pid = ASSERT_OK(clone_with_number(&pidfd, 1));
+		CLEANUP(kill_and_reap, pid);
+		EXPECT_OK(is_there(pidfd));
+	}
+}
+
+TEST(signal_that_is_none_makes_no_child, NEEDS_KERNEL(5, 4) PROMISED("clone(2), exit_signal, EINVAL; kernel/fork.c")
+     DESCRIBE("65, and bits beside a signal's number: EINVAL"))
+{
+	static const uint64_t signals[] = { 65, 0x100 | SIGCHLD, 1ull << 32 | SIGCHLD };
+	int pidfd = -7;
+
+	for (size_t n = 0; n < sizeof(signals) / sizeof(signals[0]); n++) {
+		struct clone_args args = {
+			.flags = CLONE_PIDFD,
+			.pidfd = (uint64_t)(uintptr_t)&pidfd,
+			.exit_signal = signals[n],
+		};
+
+		EXPECT_ERRNO(clone_sleeper(&args), EINVAL);
+	}
+	EXPECT_EQ(pidfd, -7);
+	count_children();
+}
+
+/* The child is the parent's, and its end is told as the maker's would be. */
+static void make_sibling(int socket)
+{
+	int pidfd = -7;
+	siginfo_t info;
+	struct clone_args args = {
+		.flags = CLONE_PIDFD | CLONE_PARENT,
+		.pidfd = (uint64_t)(uintptr_t)&pidfd,
+		.exit_signal = SIGCHLD,
+	};
+
+	EXPECT_ERRNO(clone_sleeper(&args), EINVAL);
+	args.exit_signal = 0;
+	ASSERT_OK(clone_sleeper(&args));
+	EXPECT_ERRNO(waitid(P_PIDFD_, pidfd, &info, WEXITED | WNOHANG | (int)__WALL), ECHILD);
+	pass_descriptor(socket, pidfd);
+}
+
+TEST(sibling_is_the_parent_s_child, NEEDS_KERNEL(5, 4) NEEDS_CONFIG(UNIX) PROMISED("clone(2), CLONE_PARENT")
+     DESCRIBE("CLONE_PARENT: the pidfd is the maker's, the child its parent's; a signal of its own is EINVAL"))
+{
+	siginfo_t info = { 0 };
+	int sockets[2], pidfd;
+	pid_t maker;
+
+	ASSERT_OK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets));
+	maker = ASSERT_OK(kc_fork());
+	if (maker == 0) {
+		make_sibling(sockets[1]);
+		kc_leave(KC_PASS);
+	}
+	pidfd = take_descriptor(sockets[0]);
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGKILL, NULL, 0));
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WEXITED), 0);
+	EXPECT_EQ(info.si_status, SIGKILL);
+	kc_join(maker);
+}
+
 TEST(process_limit_leaves_no_descriptor, NEEDS_ROOT PROMISED("clone(2), EAGAIN")
      DESCRIBE("RLIMIT_NPROC: EAGAIN, no descriptor"))
 {

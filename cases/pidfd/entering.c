@@ -296,4 +296,51 @@ TEST(refused_user_namespace_is_dropped, NEEDS_CONFIG(USER_NS)
 	end_thread(&t);
 }
 
+/* By those who may look into the process, and may enter nothing. */
+TEST(refused_namespaces_are_dropped, NEEDS_CONFIG(UTS_NS) NEEDS_KERNEL(5, 9)
+     PROMISED("setns(2), EPERM; proc_sys_user(5), max_uts_namespaces")
+     DESCRIBE("24 processes with a UTS namespace, refused kind by kind without CAP_SYS_ADMIN: freed"))
+{
+	static const int kinds[] = { CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID,
+				     CLONE_NEWCGROUP, CLONE_NEWNET, NEWTIME };
+
+	set_limit("/proc/sys/user/max_uts_namespaces", AT_MOST, "needs /proc/sys/user");
+	for (int n = 0; n < AT_MOST_TWICE; n++) {
+		pid_t pid = clone_where_there_is_room(CLONE_NEWUTS);
+		int pidfd = ASSERT_OK(pidfd_open_(pid, 0));
+
+		IN_CHILD {
+			drop_capability(CAP_SYS_ADMIN);
+			/* EPERM, or EINVAL for what the kernel was built without. */
+			for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
+				EXPECT_EQ(setns(pidfd, kinds[k]), -1);
+		}
+		kill_and_reap((void *)(intptr_t)pid);
+		close(pidfd);
+	}
+}
+
+/* setns(2): as above, of time and pid namespaces. */
+TEST(time_and_pid_namespaces_need_both_capabilities, NEEDS_KERNEL(5, 9) NEEDS_CONFIG(USER_NS)
+     NEEDS_CONFIG(PID_NS) NEEDS_CONFIG(TIME_NS) PROMISED("setns(2), EPERM")
+     DESCRIBE("a user without capabilities, with those in the target's namespace alone, in the own alone: EPERM"))
+{
+	IN_CHILD {
+		pid_t inner;
+		int pidfd;
+
+		become((void *)NOBODY);
+		pidfd = ASSERT_OK(pidfd_open_(sleeping_child(), 0));
+		EXPECT_ERRNO(setns(pidfd, NEWTIME), EPERM);
+		EXPECT_ERRNO(setns(pidfd, CLONE_NEWPID), EPERM);
+		inner = ASSERT_OK(sleeping_clone(CLONE_NEWUSER | NEWTIME));
+		CLEANUP(kill_and_reap, inner);
+		EXPECT_ERRNO(setns(ASSERT_OK(pidfd_open_(inner, 0)), NEWTIME), EPERM);
+		own_user_namespace(0);
+		pidfd = ASSERT_OK(pidfd_open_(sleeping_child(), 0));
+		EXPECT_ERRNO(setns(pidfd, NEWTIME), EPERM);
+		EXPECT_ERRNO(setns(pidfd, CLONE_NEWPID), EPERM);
+	}
+}
+
 KCASE_MAIN

@@ -238,21 +238,13 @@ TEST(undumpable_process_is_out_of_reach, NEEDS_ROOT PROMISED("prctl(2), PR_SET_D
 	EXPECT_OK(pidfd_getfd_(pidfd, 0, 0));
 }
 
-static void become_unattachable(void *uid)
-{
-	become(uid);
-	/* EINVAL without YAMA. */
-	prctl(PR_SET_PTRACER, 0, 0, 0, 0);
-}
-
 /* ptrace(2), ptrace_scope: 1 restricts who may attach, not who may read. */
 TEST(needs_leave_to_attach, NEEDS_ROOT
      PROMISED("pidfd_getfd(2), PTRACE_MODE_ATTACH_REALCREDS; ptrace(2), ptrace_scope")
      DESCRIBE("where YAMA lets only ancestors attach: EPERM for a brother of the same user, not for a child"))
 {
-	int brother = ASSERT_OK(pidfd_open_(child_after(become_unattachable, (void *)NOBODY), 0));
+	int brother = open_unattachable();
 
-	set_limit("/proc/sys/kernel/yama/ptrace_scope", "1", "needs YAMA, and /proc");
 	IN_CHILD {
 		become((void *)NOBODY);
 		EXPECT_ERRNO(pidfd_getfd_(brother, 0, 0), EPERM);
@@ -383,6 +375,22 @@ TEST(leaves_process_free_to_execute, NEEDS_PROBE(pidfd_getfd) NEEDS_ROOT
 		EXPECT_ERRNO(pidfd_getfd_(e.pidfd, 1, 0), EPERM);
 	}
 	check_executes(e);
+}
+
+TEST(leaves_thread_beside_dead_leader_free_to_execute, NEEDS_PROBE(pidfd_getfd)
+     PROMISED("kernel/pid.c, __pidfd_fget()")
+     DESCRIBE("the leader has exited, and no descriptor is to be had of it: the thread executes a program"))
+{
+	int go[2], rest[2];
+	pid_t pid;
+
+	ASSERT_OK(pipe2(go, O_CLOEXEC));
+	ASSERT_OK(pipe2(rest, O_CLOEXEC));
+	pid = process_with_thread(go, 0, execute_when_closed, rest);
+	end_leader(pid, go);
+	EXPECT_EQ(pidfd_getfd_(ASSERT_OK(pidfd_open_(pid, 0)), 0, 0), -1);
+	close(rest[1]);
+	check_program_ends(pid);
 }
 
 KCASE_MAIN

@@ -375,17 +375,21 @@ TEST(gives_no_more_than_open, NEEDS_PROBE(pidfd_get_procfd) NEEDS_ROOT
 }
 
 TEST(does_not_reach_below_another_mount, NEEDS_PROBE(pidfd_get_procfd) NEEDS_ROOT
-     DESCRIBE("where something else is mounted over /proc/<pid>: ESRCH"))
+     DESCRIBE("where something else, or another process's folder, is mounted over /proc/<pid>: ESRCH"))
 {
 	pid_t pid = sleeping_child();
 	int pidfd = ASSERT_OK(pidfd_open_(pid, 0)), proc = mount_proc(NULL);
-	char path[32];
+	char path[32], from[32];
 
 	snprintf(path, sizeof(path), "/tmp/%d", pid);
 	EXPECT_OK(ioctl(pidfd, PIDFD_GET_PROCFD, proc));
 	ASSERT_OK(mount("/sys", path, NULL, MS_BIND, NULL));
 	EXPECT_ERRNO(ioctl(pidfd, PIDFD_GET_PROCFD, proc), ESRCH);
 	/* What was opened and refused is not kept: the mount is not busy. */
+	EXPECT_OK(umount(path));
+	snprintf(from, sizeof(from), "/tmp/%d", sleeping_child());
+	ASSERT_OK(mount(from, path, NULL, MS_BIND, NULL));
+	EXPECT_ERRNO(ioctl(pidfd, PIDFD_GET_PROCFD, proc), ESRCH);
 	EXPECT_OK(umount(path));
 	snprintf(path, sizeof(path), "/tmp/%d/task/%d", pid, pid);
 	EXPECT_OK(ioctl(pidfd, PIDFD_GET_PROCFD, proc));

@@ -520,6 +520,38 @@ TEST(asking_a_process_keeps_nothing_of_it, PROMISED("process_madvise(2), setns(2
 	expect_no_leak(ask_child, NULL, ASKED);
 }
 
+/* Refused for each reason that comes after the process was found. */
+static void be_refused(void *arg)
+{
+	struct iovec nothing = { NULL, 0 };
+	pid_t pid = ASSERT_OK(fork());
+	siginfo_t info;
+	int pidfd;
+
+	(void)arg;
+	if (pid == 0)
+		for (;;)
+			pause();
+	pidfd = ASSERT_OK(pidfd_open_(pid, 0));
+	process_madvise_(pidfd, &nothing, 1, MADV_COLD, 0);
+	process_madvise_(pidfd, &nothing, 1, MADV_DONTNEED, 0);
+	ASSERT_OK(kill(pid, SIGKILL));
+	ASSERT_OK(waitid(P_PID, pid, &info, WEXITED | WNOWAIT));
+	process_madvise_(pidfd, &nothing, 1, MADV_COLD, 0);
+	reap(pid);
+	close(pidfd);
+}
+
+TEST(refused_advice_keeps_nothing_of_the_process, NEEDS_KERNEL(5, 10) NEEDS_ROOT
+     PROMISED("process_madvise(2), EPERM, EINVAL, ESRCH")
+     DESCRIBE("500 processes: no CAP_SYS_NICE, an advice that is none, a zombie; reaped, they are freed"))
+{
+	IN_CHILD {
+		drop_capability(CAP_SYS_NICE);
+		expect_no_leak(be_refused, NULL, ASKED);
+	}
+}
+
 /* More ranges than the kernel keeps on its stack (UIO_FASTIOV, linux/uio.h). */
 static void refuse_advice(void *pidfd)
 {

@@ -239,6 +239,52 @@ TEST(ids_for_files_count, NEEDS_ROOT PROMISED("process_madvise(2), PTRACE_MODE_R
 	}
 }
 
+TEST(leave_to_read_is_enough, NEEDS_KERNEL(5, 12) NEEDS_ROOT
+     PROMISED("process_madvise(2), PTRACE_MODE_READ_FSCREDS; commit 96cfe2c0fd23")
+     DESCRIBE("with CAP_SYS_NICE alone, where YAMA lets only ancestors attach: a brother is advised"))
+{
+	struct iovec whole = area();
+	int brother = open_unattachable();
+
+	IN_CHILD {
+		drop_access_by_capability();
+		setfsgid(NOBODY);
+		setfsuid(NOBODY);
+		EXPECT_EQ(process_madvise_(brother, &whole, 1, MADV_COLD, 0), (long)whole.iov_len);
+	}
+}
+
+TEST(looks_at_ranges_then_process_then_advice, NEEDS_ROOT
+     PROMISED("process_madvise(2), EFAULT, EINVAL, EBADF, ESRCH; mm/madvise.c")
+     DESCRIBE("bad ranges before a bad descriptor, and that, or a process that is gone, before a bad advice"))
+{
+	struct iovec whole = area();
+	pid_t pid = zombie_child(0);
+	int gone = ASSERT_OK(pidfd_open_(pid, 0));
+
+	reap(pid);
+	EXPECT_ERRNO(process_madvise_(9999, (struct iovec *)8, 1, MADV_COLD, 0), EFAULT);
+	EXPECT_ERRNO(process_madvise_(9999, &whole, 1025, MADV_COLD, 0), EINVAL);
+	EXPECT_ERRNO(process_madvise_(9999, &whole, 1, MADV_DONTNEED, 0), EBADF);
+	EXPECT_ERRNO(process_madvise_(gone, &whole, 1, MADV_DONTNEED, 0), ESRCH);
+}
+
+/* Access is looked at under exec_update_lock (kernel/fork.c, mm_access()). */
+TEST(leaves_process_free_to_execute, NEEDS_ROOT PROMISED("kernel/fork.c, mm_access()")
+     DESCRIBE("after an advice, EINVAL and a refusal the process executes a program"))
+{
+	struct iovec whole = area();
+	struct executor e = start_executor();
+
+	EXPECT_EQ(process_madvise_(e.pidfd, &whole, 1, MADV_COLD, 0), (long)whole.iov_len);
+	EXPECT_ERRNO(process_madvise_(e.pidfd, &whole, 1, MADV_DONTNEED, 0), EINVAL);
+	IN_CHILD {
+		become((void *)NOBODY);
+		expect_no_access(e.pidfd, &whole);
+	}
+	check_executes(e);
+}
+
 static void *advise_self(void *whole)
 {
 	int pidfd = ASSERT_OK(pidfd_open_(getpid(), 0));

@@ -262,6 +262,30 @@ TEST(uses_file_system_id_of_caller, NEEDS_ROOT PROMISED("ptrace(2), PTRACE_MODE_
 	}
 }
 
+TEST(leave_to_read_is_enough, NEEDS_ROOT PROMISED("ptrace(2), PTRACE_MODE_READ_FSCREDS, ptrace_scope")
+     DESCRIBE("where YAMA lets only ancestors attach: a descriptor of a brother of the same user"))
+{
+	int brother = open_unattachable();
+
+	IN_CHILD {
+		become((void *)NOBODY);
+		EXPECT_OK(ioctl(brother, GET(3), 0));
+	}
+}
+
+/* Whether it has ended is told to those who may look into it. */
+TEST(zombie_of_a_stranger_is_refused, NEEDS_ROOT PROMISED("fs/pidfs.c, pidfd_ioctl()")
+     DESCRIBE("another user's zombie: EACCES, as while it ran"))
+{
+	int pidfd = ASSERT_OK(pidfd_open_(zombie_child(0), 0));
+
+	IN_CHILD {
+		become((void *)NOBODY);
+		EXPECT_ERRNO(ioctl(pidfd, GET(3), 0), EACCES);
+	}
+	EXPECT_ERRNO(ioctl(pidfd, GET(3), 0), ESRCH);
+}
+
 TEST(reports_full_descriptor_table, PROMISED("getrlimit(2), EMFILE")
      DESCRIBE("EMFILE at RLIMIT_NOFILE"))
 {
@@ -345,6 +369,21 @@ TEST(leaves_process_free_to_execute, NEEDS_ROOT PROMISED("fs/pidfs.c, pidfd_ioct
 		EXPECT_ERRNO(ioctl(e.pidfd, GET(3), 0), EACCES);
 	}
 	check_executes(e);
+}
+
+TEST(leaves_thread_beside_dead_leader_free_to_execute, PROMISED("fs/pidfs.c, pidfd_ioctl()")
+     DESCRIBE("the leader has exited, and no namespace is to be had of it: the thread executes a program"))
+{
+	int go[2], rest[2];
+	pid_t pid;
+
+	ASSERT_OK(pipe2(go, O_CLOEXEC));
+	ASSERT_OK(pipe2(rest, O_CLOEXEC));
+	pid = process_with_thread(go, 0, execute_when_closed, rest);
+	end_leader(pid, go);
+	EXPECT_EQ(ioctl(ASSERT_OK(pidfd_open_(pid, 0)), GET(3), 0), -1);
+	close(rest[1]);
+	check_program_ends(pid);
 }
 
 KCASE_MAIN

@@ -52,6 +52,23 @@ TEST(inode_lasts, NEEDS_PROBE(pidfs) PROMISED("commit cb12fd8e0dab")
 	EXPECT_EQ(about(pidfd).st_ino, inode);
 }
 
+/* What the kernel kept of a pidfd goes with the last one (fs/libfs.c, stashed_dentry_prune()). */
+TEST(opened_again_it_is_a_new_file, NEEDS_PROBE(pidfs) PROMISED("pidfd_open(2); commit b28ddcc32d8f")
+     DESCRIBE("closed for good, its memory taken by 200 pipes, opened again: it is the process's"))
+{
+	pid_t pid = sleeping_child();
+	int pipes[2], pidfd;
+
+	close(ASSERT_OK(pidfd_open_(pid, 0)));
+	/* RCU frees it a little later. */
+	usleep(200000);
+	for (int n = 0; n < 200; n++)
+		ASSERT_OK(pipe2(pipes, O_CLOEXEC));
+	pidfd = ASSERT_OK(pidfd_open_(pid, 0));
+	EXPECT_OK(is_there(pidfd));
+	EXPECT_EQ(about(pidfd).st_ino, about(ASSERT_OK(pidfd_open_(pid, 0))).st_ino);
+}
+
 static void compare_inodes(void)
 {
 	struct recycled r = recycle_pid();

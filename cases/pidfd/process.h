@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "calls.h"
+#include "proc.h"
 
 #define NOBODY 65534
 
@@ -178,6 +179,14 @@ static inline void become(void *uid)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
+/* The same, of which YAMA lets nobody but ancestors attach, where it restricts that. */
+static inline void become_unattachable(void *uid)
+{
+	become(uid);
+	/* EINVAL without YAMA. */
+	prctl(PR_SET_PTRACER, 0, 0, 0, 0);
+}
+
 /* Real, effective and saved uid. */
 static inline void set_ids(void *ids)
 {
@@ -278,6 +287,15 @@ static inline pid_t child_of_user(uid_t uid)
 	return child_after(become, (void *)(uintptr_t)uid);
 }
 
+/* A pidfd of one whom its brothers of the same user may read, and not attach to (ptrace(2), ptrace_scope). */
+static inline int open_unattachable(void)
+{
+	int pidfd = ASSERT_OK(pidfd_open_(child_after(become_unattachable, (void *)NOBODY), 0));
+
+	set_limit("/proc/sys/kernel/yama/ptrace_scope", "1", "needs YAMA, and /proc");
+	return pidfd;
+}
+
 /*
  * Becomes a program; the process ends with KC_SKIP where there is none: the case says so.
  * pipe: -1, or the end to write to of a pipe, which no other process has. The execution closes
@@ -330,16 +348,31 @@ static inline struct executor start_executor(void)
 }
 
 /* Executing takes exec_update_lock (fs/exec.c): it hangs where somebody kept that. */
-static inline void check_executes(struct executor e)
+static inline void check_program_ends(pid_t pid)
 {
 	int status;
 
-	close(e.go[0]);
-	close(e.go[1]);
-	ASSERT_EQ(waitpid(e.pid, &status, 0), e.pid);
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == KC_SKIP)
 		SKIP("needs a program to execute");
 	EXPECT_EQ(status, 0);
+}
+
+static inline void check_executes(struct executor e)
+{
+	close(e.go[0]);
+	close(e.go[1]);
+	check_program_ends(e.pid);
+}
+
+/* By a thread of a process when the pipe's other end is closed; see process_with_thread(). */
+static inline void *execute_when_closed(void *pipe)
+{
+	char c;
+
+	if (read(*(int *)pipe, &c, 1) < 0)
+		abort();
+	execute("true", NULL, -1);
 }
 
 /* The number that the next descriptor gets: what it was before when none has leaked. */

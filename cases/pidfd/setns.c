@@ -403,4 +403,30 @@ TEST(real_id_of_caller_counts, PROMISED("ptrace(2), PTRACE_MODE_READ_REALCREDS; 
 	}
 }
 
+TEST(leave_to_read_is_enough, PROMISED("ptrace(2), PTRACE_MODE_READ_REALCREDS, ptrace_scope")
+     DESCRIBE("without CAP_SYS_PTRACE, where YAMA lets only ancestors attach: into those of a brother"))
+{
+	int brother = open_unattachable();
+
+	IN_CHILD {
+		drop_capability(CAP_SYS_PTRACE);
+		ASSERT_OK(setresgid(NOBODY, 0, 0));
+		ASSERT_OK(setresuid(NOBODY, 0, 0));
+		EXPECT_OK(setns(brother, CLONE_NEWUTS));
+	}
+}
+
+/* Whether it has ended is told to those who may look into it (kernel/nsproxy.c, validate_nsset()). */
+TEST(zombie_of_a_stranger_is_refused, PROMISED("setns(2), EPERM, ESRCH")
+     DESCRIBE("another user's zombie: EPERM, as while it ran"))
+{
+	int pidfd = ASSERT_OK(pidfd_open_(zombie_child(0), 0));
+
+	IN_CHILD {
+		become((void *)NOBODY);
+		EXPECT_ERRNO(setns(pidfd, CLONE_NEWUTS), EPERM);
+	}
+	EXPECT_ERRNO(setns(pidfd, CLONE_NEWUTS), ESRCH);
+}
+
 KCASE_MAIN
