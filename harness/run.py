@@ -217,6 +217,8 @@ class Run:
 
     def known_failure(self, node: str, kernel: Kernel | None) -> KnownFailure | None:
         """What harness.toml expects of a case; without a kernel: of a test without a guest."""
+        if not self._known:
+            return None
         name, version = (kernel.name, kernel.version) if kernel else (HOST, ())
         return known_failure_of(self._known, self._known_as(node), name, version, self._today)
 

@@ -138,7 +138,6 @@ def test_cpus_are_never_none_and_never_more(tmp_path: Path, said: str, expected:
 READS = """
 import os, sys
 from pathlib import Path
-from harness.cgroups import cpus_left
 from harness.host import memory_available_mib
 
 Path(sys.argv[1], "cgroup.procs").write_text(str(os.getpid()))

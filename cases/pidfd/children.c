@@ -193,21 +193,23 @@ static void expect_gone(int pidfd)
 	EXPECT_ERRNO(is_there(pidfd), ESRCH);
 }
 
+/* Ways to say that nobody is to be waited for. */
+static const struct sigaction unwanting[] = {
+	{ .sa_handler = SIG_IGN },
+	{ .sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT },
+	{ .sa_handler = nothing, .sa_flags = SA_NOCLDWAIT | SA_RESTART },
+};
+#define UNWANTING (sizeof(unwanting) / sizeof(unwanting[0]))
+
 /* wait(2): it "will block until all children have terminated, and then fail with errno set to ECHILD". */
 TEST(unwanted_child_ends_the_wait, PROMISED("waitid(2), ECHILD; wait(2), NOTES; sigaction(2), SA_NOCLDWAIT")
      DESCRIBE("SIGCHLD ignored, or SA_NOCLDWAIT with a handler or none: a wait from before the end is ECHILD"))
 {
-	const struct sigaction ways[] = {
-		{ .sa_handler = SIG_IGN },
-		{ .sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT },
-		{ .sa_handler = nothing, .sa_flags = SA_NOCLDWAIT | SA_RESTART },
-	};
-
-	for (size_t n = 0; n < sizeof(ways) / sizeof(ways[0]); n++) {
+	for (size_t n = 0; n < UNWANTING; n++) {
 		siginfo_t info;
 		int go[2], pidfd;
 
-		ASSERT_OK(sigaction(SIGCHLD, &ways[n], NULL));
+		ASSERT_OK(sigaction(SIGCHLD, &unwanting[n], NULL));
 		pidfd = open_child(child_that_ends(go));
 		close(go[1]);
 		EXPECT_ERRNO(waitid(P_PIDFD_, pidfd, &info, WEXITED), ECHILD);
@@ -241,18 +243,13 @@ TEST(child_without_sigchld_keeps_its_status,
      PROMISED("clone(2), exit_signal; sigaction(2), SIG_IGN, SA_NOCLDWAIT; kernel/signal.c, do_notify_parent()")
      DESCRIBE("SIGCHLD ignored, or SA_NOCLDWAIT: who sends no signal at its end can be waited for with __WALL"))
 {
-	const struct sigaction ways[] = {
-		{ .sa_handler = SIG_IGN },
-		{ .sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT },
-	};
-
-	for (size_t n = 0; n < sizeof(ways) / sizeof(ways[0]); n++) {
+	for (size_t n = 0; n < UNWANTING; n++) {
 		struct clone_args args = { 0 };
 		struct pollfd end = { -1, POLLIN, 0 };
 		siginfo_t info = { 0 };
 		pid_t pid;
 
-		ASSERT_OK(sigaction(SIGCHLD, &ways[n], NULL));
+		ASSERT_OK(sigaction(SIGCHLD, &unwanting[n], NULL));
 		pid = ASSERT_OK(clone_sleeper(&args));
 		end.fd = open_child(pid);
 		ASSERT_OK(kill(pid, SIGTERM));
@@ -265,10 +262,7 @@ TEST(child_without_sigchld_keeps_its_status,
 
 static void *fork_in_thread(void *pid)
 {
-	*(pid_t *)pid = fork();
-	if (*(pid_t *)pid == 0)
-		for (;;)
-			pause();
+	*(pid_t *)pid = sleeping_clone(0);
 	return NULL;
 }
 

@@ -21,13 +21,6 @@ static int pidfd_with(int flags)
 	return ASSERT_OK(pidfd_open_(child_after(unshare_some, (void *)(intptr_t)flags), 0));
 }
 
-static pid_t sleeping_clone(uint64_t flags)
-{
-	struct clone_args args = { .exit_signal = SIGCHLD, .flags = flags };
-
-	return clone_sleeper(&args);
-}
-
 /* setns(2), EINVAL: a pid namespace that is neither the own one nor a descendant of it. */
 TEST(pid_namespace_beside_is_out_of_reach, NEEDS_CONFIG(PID_NS)
      PROMISED("setns(2), EINVAL; pid_namespaces(7)")

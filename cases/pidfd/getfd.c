@@ -381,13 +381,9 @@ TEST(leaves_thread_beside_dead_leader_free_to_execute, NEEDS_PROBE(pidfd_getfd)
      PROMISED("kernel/pid.c, __pidfd_fget()")
      DESCRIBE("the leader has exited, and no descriptor is to be had of it: the thread executes a program"))
 {
-	int go[2], rest[2];
-	pid_t pid;
+	int rest[2];
+	pid_t pid = executor_without_leader(rest);
 
-	ASSERT_OK(pipe2(go, O_CLOEXEC));
-	ASSERT_OK(pipe2(rest, O_CLOEXEC));
-	pid = process_with_thread(go, 0, execute_when_closed, rest);
-	end_leader(pid, go);
 	EXPECT_EQ(pidfd_getfd_(ASSERT_OK(pidfd_open_(pid, 0)), 0, 0), -1);
 	close(rest[1]);
 	check_program_ends(pid);

@@ -524,15 +524,11 @@ TEST(asking_a_process_keeps_nothing_of_it, PROMISED("process_madvise(2), setns(2
 static void be_refused(void *arg)
 {
 	struct iovec nothing = { NULL, 0 };
-	pid_t pid = ASSERT_OK(fork());
+	pid_t pid = ASSERT_OK(sleeping_clone(0));
+	int pidfd = ASSERT_OK(pidfd_open_(pid, 0));
 	siginfo_t info;
-	int pidfd;
 
 	(void)arg;
-	if (pid == 0)
-		for (;;)
-			pause();
-	pidfd = ASSERT_OK(pidfd_open_(pid, 0));
 	process_madvise_(pidfd, &nothing, 1, MADV_COLD, 0);
 	process_madvise_(pidfd, &nothing, 1, MADV_DONTNEED, 0);
 	ASSERT_OK(kill(pid, SIGKILL));
@@ -653,15 +649,11 @@ TEST(asking_for_namespaces_keeps_none, NEEDS_ROOT NEEDS_CONFIG(UTS_NS)
 
 static void stop_and_continue(void *arg)
 {
-	pid_t pid = ASSERT_OK(fork());
+	pid_t pid = ASSERT_OK(sleeping_clone(0));
+	int pidfd = ASSERT_OK(pidfd_open_(pid, 0));
 	siginfo_t info;
-	int pidfd;
 
 	(void)arg;
-	if (pid == 0)
-		for (;;)
-			pause();
-	pidfd = ASSERT_OK(pidfd_open_(pid, 0));
 	ASSERT_OK(kill(pid, SIGSTOP));
 	ASSERT_OK(waitid(P_PIDFD_, pidfd, &info, WSTOPPED));
 	ASSERT_OK(kill(pid, SIGCONT));

@@ -168,6 +168,19 @@ static inline void end_leader(pid_t pid, int go[2])
 	ASSERT_EQ(info.si_pid, 0);
 }
 
+/* A child whose leader has ended; its thread executes a program when rest[1] is closed. */
+static inline pid_t executor_without_leader(int rest[2])
+{
+	int go[2];
+	pid_t pid;
+
+	ASSERT_OK(pipe2(go, O_CLOEXEC));
+	ASSERT_OK(pipe2(rest, O_CLOEXEC));
+	pid = process_with_thread(go, 0, execute_when_closed, rest);
+	end_leader(pid, go);
+	return pid;
+}
+
 static inline pid_t process_without_leader(void)
 {
 	int go[2];

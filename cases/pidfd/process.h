@@ -62,6 +62,14 @@ static inline pid_t clone_sleeper(struct clone_args *args)
 	return pid;
 }
 
+/* A usual child, with flags; without any it is as of fork(2). */
+static inline pid_t sleeping_clone(uint64_t flags)
+{
+	struct clone_args args = { .exit_signal = SIGCHLD, .flags = flags };
+
+	return clone_sleeper(&args);
+}
+
 /* With a chosen pid (5.5, set_tid in clone(2)). */
 static inline pid_t sleeping_child_with_pid(pid_t wanted)
 {
