@@ -7,8 +7,8 @@ A shell gives 1024 (getrlimit(2), RLIMIT_NOFILE), which is enough for some hundr
 import contextlib
 import resource
 
-PER_GUEST = 10
-"""QMP, console and its two files, two channels, stderr, process, ticket, and a state to load."""
+PER_GUEST = 11
+"""QMP, the console and its three files, two channels, stderr, process, ticket, state to load."""
 OTHERS = 48
 """What else is open: about 25, and those that QEMU gets while it is started."""
 ENOUGH = 4096

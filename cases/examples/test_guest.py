@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Python cases: what a C case cannot see, since its guest does not live on; docs/python-cases.md."""
+"""Python cases: what a C case cannot see, its guest being gone; docs/python-cases.md."""
 
 
 def test_release_is_that_of_the_image(guest, kernel):

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One QEMU process: started, spoken to over inherited sockets, and gone at the end.
+"""One QEMU process: started, spoken to over inherited sockets and pipes, and gone at the end.
 
-Every connection is a socket pair made before QEMU starts, so there is no socket file, no path that
-may be too long, no race with a listener that is not there yet, and nothing to clean up.
+Every connection is made before QEMU starts, so there is no socket file, no path that may be too
+long, no race with a listener that is not there yet, and nothing to clean up.
 """
 
 import asyncio
 import contextlib
 import errno
+import fcntl
 import logging
 import os
 import signal
@@ -30,6 +31,8 @@ from harness.vm.schedstat import thread_times
 QMP_TIMEOUT_S = 20.0
 READ_SIZE = 65536
 STDERR_LIMIT = 16 * 1024
+CONSOLE_ROOM = 256 * 1024
+"""Bytes that the console may print while nobody here has time to read it."""
 TUNABLES = (
     "glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1:glibc.malloc.top_pad=4194304"
     ":glibc.malloc.mmap_threshold=1073741824"
@@ -54,6 +57,18 @@ def _tether() -> Path:
 
 
 BytesHandler = Callable[[bytes], None]
+
+
+def _pipe() -> tuple[BinaryIO, BinaryIO]:
+    """A pipe's end to read from and its end to write to."""
+    read_end, write_end = os.pipe()
+    return os.fdopen(read_end, "rb", buffering=0), os.fdopen(write_end, "wb", buffering=0)
+
+
+def _widen(pipe: BinaryIO, size: int) -> None:
+    """Makes a pipe hold ``size`` bytes, or what a user may have (pipe(7), "pipe-user-pages")."""
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, size)
 
 
 def _environment() -> dict[str, str]:
@@ -89,7 +104,7 @@ class Machine:
         self._open: list[socket.socket | BinaryIO] = []
         self._channels: dict[Channel, socket.socket] = {}
         self._readers: dict[int, asyncio.Event] = {}
-        self._console_socket: socket.socket | None = None
+        self._console_keys: BinaryIO | None = None
         self._connected = False
         self._shutdown = EventListener(names=("SHUTDOWN",))
         self._end_reason = ""
@@ -123,7 +138,6 @@ class Machine:
     def _spawn(self, qemu: str, inherits: Sequence[int]) -> socket.socket:
         tether = [str(_tether()), str(os.getpid())]
         ours_qmp, theirs_qmp = socket.socketpair()
-        ours_con, theirs_con = socket.socketpair()
         theirs = {}
         wanted = (
             (
@@ -137,24 +151,24 @@ class Machine:
         for kind in (Channel.VIRTIO, Channel.SERIAL):
             if kind in wanted:
                 self._channels[kind], theirs[kind] = socket.socketpair()
-        passed = [theirs_qmp, theirs_con, *theirs.values()]
-        fds = Descriptors(
-            theirs_qmp.fileno(), theirs_con.fileno(), {k: s.fileno() for k, s in theirs.items()}
-        )
-        ours = [ours_con, *self._channels.values()]
-        self._open += ours
-        for sock in (ours_qmp, *ours):
+        passed = [theirs_qmp, *theirs.values()]
+        fds = Descriptors(theirs_qmp.fileno(), {k: s.fileno() for k, s in theirs.items()})
+        errors, their_errors = _pipe()
+        printed, their_console = _pipe()
+        _widen(printed, CONSOLE_ROOM)
+        their_keys, self._console_keys = _pipe()
+        for sock in (ours_qmp, *self._channels.values()):
             sock.setblocking(False)
+        for pipe in (errors, printed, self._console_keys):
+            os.set_blocking(pipe.fileno(), False)
+        self._open += [*self._channels.values(), errors, printed, self._console_keys]
         command = command_line(qemu, self.launch, fds)
-        read_end, write_end = os.pipe()
-        self._open.append(os.fdopen(read_end, "rb", buffering=0))
-        os.set_blocking(read_end, False)
         try:
             self._process = subprocess.Popen(
                 [*tether, *command],
-                stdin=subprocess.DEVNULL,
-                stdout=write_end,
-                stderr=write_end,
+                stdin=their_keys,
+                stdout=their_console,
+                stderr=their_errors,
                 env={"GLIBC_TUNABLES": TUNABLES, **_environment()},
                 pass_fds=[*inherits, *(s.fileno() for s in passed)],
                 start_new_session=True,  # a Ctrl-C in the terminal is for kharness to act on
@@ -166,7 +180,8 @@ class Machine:
                 raise HostError(f"cannot run {tether[0]}: {error.strerror}", hint) from error
             raise HostError(f"QEMU does not start ({qemu}): {error.strerror}") from error
         finally:
-            os.close(write_end)
+            for pipe in (their_errors, their_console, their_keys):
+                pipe.close()
             for sock in passed:
                 sock.close()
         try:
@@ -174,9 +189,8 @@ class Machine:
         except BaseException:
             ours_qmp.close()
             raise
-        self._watch(read_end, lambda: os.read(read_end, READ_SIZE), self._on_stderr)
-        self._console_socket = ours_con
-        self._watch_socket(ours_con, self.console.feed)
+        self._watch_pipe(errors, self._on_stderr)
+        self._watch_pipe(printed, self.console.feed)
         return ours_qmp
 
     async def _connect(self, sock: socket.socket) -> None:
@@ -289,9 +303,9 @@ class Machine:
     async def sysrq(self, letter: str) -> None:
         """SysRq over the console's serial line: a break, then the letter."""
         await self.execute("chardev-send-break", {"id": "console"})
-        if self._console_socket is not None:
+        if self._console_keys is not None:
             with contextlib.suppress(OSError):
-                await self._loop.sock_sendall(self._console_socket, letter.encode())
+                self._console_keys.write(letter.encode())
 
     async def ended(self) -> None:
         """Waits until the guest has ended: QEMU is gone, or holds what is left of it, paused."""
@@ -372,6 +386,10 @@ class Machine:
     def _on_stderr(self, data: bytes) -> None:
         self._stderr += data
         del self._stderr[: max(0, len(self._stderr) - STDERR_LIMIT)]
+
+    def _watch_pipe(self, pipe: BinaryIO, handler: BytesHandler) -> None:
+        fd = pipe.fileno()
+        self._watch(fd, lambda: os.read(fd, READ_SIZE), handler)
 
     def _watch_socket(self, sock: socket.socket, handler: BytesHandler) -> None:
         self._watch(sock.fileno(), lambda: sock.recv(READ_SIZE), handler)

@@ -115,10 +115,9 @@ class Launch:
 
 @dataclass(frozen=True)
 class Descriptors:
-    """File descriptors that QEMU inherits: QMP, console, and the channels by kind."""
+    """File descriptors that QEMU inherits beside its standard ones: QMP, and channels by kind."""
 
     qmp: int
-    console: int
     channels: dict[Channel, int]
 
 
@@ -203,7 +202,10 @@ def command_line(qemu: str, launch: Launch, fds: Descriptors) -> list[str]:
         *("-sandbox", SANDBOX),
         *("-chardev", f"socket,id=qmp,fd={fds.qmp}"),
         *("-mon", "chardev=qmp,mode=control"),
-        *("-chardev", f"socket,id=console,fd={fds.console}"),
+        # Not a socket: QEMU writes single bytes, of which a socket holds no more than some 270. A
+        # host that is busy for 20 ms is then behind, and the kernel waits no longer than 10 ms for
+        # its serial port: what comes next is lost (drivers/tty/serial/8250: wait_for_lsr()).
+        *("-chardev", "stdio,id=console,signal=off"),
         *("-serial", "chardev:console"),
         *channels,
         *("-kernel", str(launch.kernel.boot)),

@@ -92,7 +92,7 @@ class Template:
 
 def template_key(qemu: Qemu, launch: Launch) -> str:
     """Hex digest of everything that shapes a template."""
-    shape = command_line(str(qemu.path), launch, Descriptors(0, 0, {}))
+    shape = command_line(str(qemu.path), launch, Descriptors(0, {}))
     about = qemu.path.stat()
     # With KVM the guest has this host's CPU, and its kernel has patched itself for that one.
     host = (boot_id(), cpu_model()) if launch.accel is Accel.KVM else ()

@@ -4,6 +4,7 @@
 import hashlib
 import os
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -196,6 +197,36 @@ def test_console_is_stored_with_times(
     assert [int(t[0]) for t in times][1] == raw.index(b"\n") + 1
     stamps = [float(t[1]) for t in times]
     assert stamps == sorted(stamps)
+
+
+class BusyConsole(Console):
+    """Of a host that has no time: it comes back to the console every half second."""
+
+    def feed(self, data: bytes) -> None:
+        super().feed(data)
+        time.sleep(0.5)
+
+
+def test_busy_host_loses_nothing_that_a_kernel_prints(
+    loop: VmLoop, qemu: Qemu, launch: Launch, tmp_path: Path
+) -> None:
+    text = "a long text " * 8
+    script = f'i=0; while [ $i -lt 300 ]; do echo "line $i of {text}"; i=$((i+1)); done > /dev/kmsg'
+
+    async def print_them() -> None:
+        talkative = replace(launch, append=("printk.devkmsg=on",))
+        guest = await Guest.boot(qemu.path, talkative, BusyConsole(tmp_path / "console.log"))
+        try:
+            report = await guest.agent.run(Run(("/bin/sh", "-c", script)), timeout_s=60)
+            assert report.exited.status == 0
+        finally:
+            await guest.close()
+
+    loop.run(print_them())
+    printed = (tmp_path / "console.log").read_bytes()
+    lines = [f"] line {n} of {text}\r\n".encode() for n in range(300)]
+    assert [line for line in lines if line not in printed] == []
+    assert printed.count(b"\n") == printed.count(b"\r\n")
 
 
 async def loop_boot_and_close(qemu: Qemu, launch: Launch, path: Path) -> None:
