@@ -29,17 +29,18 @@ def split_node(words: str) -> tuple[Path, str]:
 
 
 def of_abis(words: str, abis: Sequence[Abi]) -> list[str]:
-    """What a node id names where no native programs are made: a native case has no ABI in its name.
+    """What a node id without an ABI names: the case for each; a native one has no ABI in its name.
 
     Args:
         words: path or node id; only that of a C case without an ABI is another then.
         abis: that programs are made for.
     """
     path, name = split_node(words)
-    if Abi.NATIVE in abis or path.suffix != ".c" or not name or "@" in name:
+    if path.suffix != ".c" or not name or "@" in name:
         return [words]
     plain, bracket, kernel = name.partition("[")
-    return [f"{path}::{plain}@{abi.value}{bracket}{kernel}" for abi in abis]
+    marks = ("" if abi is Abi.NATIVE else f"@{abi.value}" for abi in abis)
+    return [f"{path}::{plain}{mark}{bracket}{kernel}" for mark in marks]
 
 
 def named(cases: Sequence[Case], words: str) -> list[Case]:

@@ -133,19 +133,21 @@ BOTH = (Abi.NATIVE, Abi.COMPAT32)
 @pytest.mark.parametrize(
     ("words", "abis", "meant"),
     [
-        ("a.c::one", (Abi.COMPAT32,), "a.c::one@compat32"),
-        ("a.c::one[debian-6.12]", (Abi.COMPAT32,), "a.c::one@compat32[debian-6.12]"),
-        ("a.c::one@compat32", (Abi.COMPAT32,), "a.c::one@compat32"),
-        ("a.c", (Abi.COMPAT32,), "a.c"),
-        ("test_a.py::test_one", (Abi.COMPAT32,), "test_a.py::test_one"),
-        ("a.c::one", (Abi.NATIVE,), "a.c::one"),
-        ("a.c::one", BOTH, "a.c::one"),
+        ("a.c::one", (Abi.COMPAT32,), ["a.c::one@compat32"]),
+        ("a.c::one[debian-6.12]", (Abi.COMPAT32,), ["a.c::one@compat32[debian-6.12]"]),
+        ("a.c::one@compat32", (Abi.COMPAT32,), ["a.c::one@compat32"]),
+        ("a.c::one@compat32", BOTH, ["a.c::one@compat32"]),
+        ("a.c", BOTH, ["a.c"]),
+        ("test_a.py::test_one", BOTH, ["test_a.py::test_one"]),
+        ("a.c::one", (Abi.NATIVE,), ["a.c::one"]),
+        ("a.c::one", BOTH, ["a.c::one", "a.c::one@compat32"]),
+        ("a.c::one[k]", BOTH, ["a.c::one[k]", "a.c::one@compat32[k]"]),
     ],
 )
-def test_a_name_without_an_abi_is_of_the_only_one(
-    words: str, abis: tuple[Abi, ...], meant: str
+def test_a_name_without_an_abi_is_of_each(
+    words: str, abis: tuple[Abi, ...], meant: list[str]
 ) -> None:
-    assert of_abis(words, abis) == [meant]
+    assert of_abis(words, abis) == meant
 
 
 def test_a_node_id_without_a_case_is_told(mixed: Path) -> None:
