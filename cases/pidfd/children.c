@@ -5,16 +5,10 @@
  */
 #include <sys/ptrace.h>
 
-#include "pidfd.h"
-#include "signals.h"
+#include "children.h"
 
 EVERY_CASE(NEEDS_PROBE(p_pidfd) TIMEOUT(20))
 PROBE_P_PIDFD
-
-static int open_child(pid_t pid)
-{
-	return ASSERT_OK(pidfd_open_(pid, 0));
-}
 
 /* waitid(2): a "clone" child sends no signal, or one other than SIGCHLD, at its end. */
 TEST(kinds_are_told_apart, PROMISED("waitid(2), __WCLONE, __WALL")
@@ -184,22 +178,6 @@ TEST(tracer_is_told_first, NEEDS_ROOT PROMISED("ptrace(2), Real parent")
 	EXPECT_EQ(info.si_status, SIGKILL);
 	kc_join(tracer);
 }
-
-/* Gone for good, which may take a moment after nobody can wait for it any more. */
-static void expect_gone(int pidfd)
-{
-	while (is_there(pidfd) == 0)
-		usleep(1000);
-	EXPECT_ERRNO(is_there(pidfd), ESRCH);
-}
-
-/* Ways to say that nobody is to be waited for. */
-static const struct sigaction unwanting[] = {
-	{ .sa_handler = SIG_IGN },
-	{ .sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT },
-	{ .sa_handler = nothing, .sa_flags = SA_NOCLDWAIT | SA_RESTART },
-};
-#define UNWANTING (sizeof(unwanting) / sizeof(unwanting[0]))
 
 /* wait(2): it "will block until all children have terminated, and then fail with errno set to ECHILD". */
 TEST(unwanted_child_ends_the_wait, PROMISED("waitid(2), ECHILD; wait(2), NOTES; sigaction(2), SA_NOCLDWAIT")

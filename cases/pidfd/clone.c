@@ -7,8 +7,10 @@
 
 PIDFD_CASES
 PROBE_PIDFD_THREAD
+PROBE_SETNS_PIDFD
 
 #define CLONE_DETACHED_ 0x00400000
+#define CLONE_CLEAR_SIGHAND_ 0x100000000ull
 #define CLONE_INTO_CGROUP_ 0x200000000ull
 
 static int clone_pidfd(uint64_t flags, int *pidfd, pid_t *pid)
@@ -324,6 +326,32 @@ TEST(thread_is_not_detached_either, PROMISED("clone(2), CLONE_DETACHED")
 	EXPECT_EQ(pidfd, -7);
 }
 
+/* pid_namespaces(7): "Threads are required to be in the same PID namespace". */
+TEST(thread_stays_in_the_pid_namespace, NEEDS_PROBE(setns_pidfd) NEEDS_CONFIG(PID_NS) NEEDS_ROOT
+     PROMISED("clone(2), EINVAL; pid_namespaces(7), Compatibility of CLONE_NEWPID")
+     DESCRIBE("CLONE_THREAD while children go into another pid namespace: EINVAL; when they no longer do it works"))
+{
+	/* Of a thread there is a pidfd since 6.9. */
+	int flags = CLONE_THREAD | CLONE_SIGHAND | CLONE_VM |
+		    (pidfd_open_flags() & PIDFD_THREAD_ ? CLONE_PIDFD : 0);
+	int pidfd = -7, first, own, next;
+	pid_t pid = ASSERT_OK(sleeping_clone(CLONE_NEWPID));
+
+	CLEANUP(kill_and_reap, pid);
+	first = ASSERT_OK(pidfd_open_(pid, 0));
+	own = ASSERT_OK(pidfd_open_(getpid(), 0));
+	next = next_descriptor();
+	ASSERT_OK(setns(first, CLONE_NEWPID));
+	EXPECT_ERRNO(clone(sleep_as_thread, thread_stack + sizeof(thread_stack), flags, NULL, &pidfd),
+		     EINVAL);
+	EXPECT_EQ(pidfd, -7);
+	EXPECT_EQ(next_descriptor(), next);
+	ASSERT_OK(setns(own, CLONE_NEWPID));
+	ASSERT_OK(clone(sleep_as_thread, thread_stack + sizeof(thread_stack), flags, NULL, &pidfd));
+	if (flags & CLONE_PIDFD)
+		EXPECT_OK(is_there(pidfd));
+}
+
 TEST(shared_handlers_make_no_thread, PROMISED("clone(2), CLONE_SIGHAND, CLONE_THREAD")
      DESCRIBE("a child that shares memory and handlers is a process: so is its pidfd"))
 {
@@ -532,6 +560,67 @@ TEST(sibling_is_the_parent_s_child, NEEDS_KERNEL(5, 4) NEEDS_CONFIG(UNIX) PROMIS
 	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WEXITED), 0);
 	EXPECT_EQ(info.si_status, SIGKILL);
 	kc_join(maker);
+}
+
+static void expect_action(int sig, void (*handler)(int), int flags, int masked)
+{
+	struct sigaction action;
+
+	ASSERT_OK(sigaction(sig, NULL, &action));
+	EXPECT_TRUE(action.sa_handler == handler);
+	EXPECT_EQ(action.sa_flags & (SA_RESTART | SA_NODEFER), flags);
+	EXPECT_EQ(sigismember(&action.sa_mask, SIGTERM), masked);
+}
+
+TEST(handlers_are_reset_on_demand, NEEDS_KERNEL(5, 5)
+     PROMISED("clone(2), CLONE_CLEAR_SIGHAND; commit b612e5df4587")
+     DESCRIBE("CLONE_CLEAR_SIGHAND: the child has no handler, and ignores what its parent does; the parent keeps all"))
+{
+	struct sigaction handled = { .sa_handler = nothing, .sa_flags = SA_RESTART };
+	struct sigaction ignored = { .sa_handler = SIG_IGN };
+	int pidfd = -7;
+	struct clone_args args = {
+		.flags = CLONE_PIDFD | CLONE_CLEAR_SIGHAND_,
+		.pidfd = (uint64_t)(uintptr_t)&pidfd,
+		.exit_signal = SIGCHLD,
+	};
+	pid_t pid;
+
+	sigaddset(&handled.sa_mask, SIGTERM);
+	ASSERT_OK(sigaction(SIGUSR1, &handled, NULL));
+	ASSERT_OK(sigaction(SIGUSR2, &ignored, NULL));
+	pid = ASSERT_OK(syscall(NR_clone3, &args, sizeof(args)));
+	if (pid == 0) {
+		expect_action(SIGUSR1, SIG_DFL, 0, 0);
+		expect_action(SIGUSR2, SIG_IGN, 0, 0);
+		_exit(KC_PASS);
+	}
+	EXPECT_OK(is_there(pidfd));
+	kc_join(pid);
+	expect_action(SIGUSR1, nothing, SA_RESTART, 1);
+	expect_action(SIGUSR2, SIG_IGN, 0, 0);
+}
+
+/* The place for the pidfd is a bad one: whoever goes so far is refused there, and makes no child either. */
+TEST(shared_handlers_are_not_reset, NEEDS_KERNEL(5, 5)
+     PROMISED("clone(2), EINVAL; commit b612e5df4587")
+     DESCRIBE("CLONE_CLEAR_SIGHAND with CLONE_SIGHAND: EINVAL; each alone goes on to the pidfd's place, EFAULT"))
+{
+	static const struct {
+		uint64_t flags;
+		int error;
+	} calls[] = {
+		{ CLONE_CLEAR_SIGHAND_ | CLONE_SIGHAND | CLONE_VM, EINVAL },
+		{ CLONE_CLEAR_SIGHAND_ | CLONE_VM, EFAULT },
+		{ CLONE_SIGHAND | CLONE_VM, EFAULT },
+	};
+	int next = next_descriptor();
+	pid_t pid;
+
+	for (size_t n = 0; n < sizeof(calls) / sizeof(calls[0]); n++)
+		EXPECT_ERRNO(clone_pidfd(calls[n].flags, (int *)8, &pid), calls[n].error);
+	EXPECT_EQ(next_descriptor(), next);
+	count_children();
 }
 
 TEST(process_limit_leaves_no_descriptor, NEEDS_ROOT PROMISED("clone(2), EAGAIN")

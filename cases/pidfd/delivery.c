@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What becomes of a signal through a pidfd: who takes it, and what it stops and continues. */
+/* What becomes of a signal through a pidfd: who takes it, what discards it, what it stops and continues. */
+#include <sys/ptrace.h>
 #include <sys/signalfd.h>
 
 #include "pidfd.h"
@@ -29,6 +30,54 @@ TEST(signal_finds_thread_that_does_not_block, PROMISED("signal(7)")
 	pid = child_after(block_beside_thread, NULL);
 	EXPECT_OK(pidfd_send_signal_(ASSERT_OK(pidfd_open_(pid, 0)), SIGUSR1, NULL, 0));
 	EXPECT_TRUE(handler_ran());
+}
+
+static volatile int heard;
+
+static void hear_other_handler(int sig)
+{
+	struct pollfd other = { told[0], POLLIN, 0 };
+
+	heard = poll(&other, 1, 10000);
+	(void)sig;
+}
+
+static void *sleep_in_thread(void *arg)
+{
+	struct thread *t = arg;
+
+	if (write(t->ready[1], "x", 1) != 1)
+		abort();
+	return outlive(NULL);
+}
+
+/*
+ * Whom the kernel chose for a signal may block it before it takes it (kernel/signal.c,
+ * retarget_shared_pending()). While its child of CLONE_VFORK lives, the leader is chosen,
+ * and takes nothing; then what is for itself comes first.
+ */
+TEST(signal_goes_on_to_another_thread, PROMISED("signal(7)")
+     DESCRIBE("the leader is woken for it, and blocks it by another one's handler: the other thread takes it"))
+{
+	struct clone_args args = { .exit_signal = SIGCHLD, .flags = CLONE_VFORK };
+	struct sigaction action = { .sa_handler = hear_other_handler };
+	int pidfd = ASSERT_OK(pidfd_open_(getpid(), 0));
+	pid_t leader = getpid(), pid;
+	struct thread t;
+
+	tell_of(SIGUSR1);
+	sigaddset(&action.sa_mask, SIGUSR1);
+	ASSERT_OK(sigaction(SIGUSR2, &action, NULL));
+	start_thread_with(&t, sleep_in_thread);
+	pid = ASSERT_OK(syscall(NR_clone3, &args, sizeof(args)));
+	if (pid == 0) {
+		EXPECT_OK(pidfd_send_signal_(pidfd, SIGUSR1, NULL, 0));
+		EXPECT_OK(syscall(SYS_tgkill, leader, leader, SIGUSR2));
+		_exit(KC_PASS);
+	}
+	/* Its handler has returned. */
+	EXPECT_EQ(heard, 1);
+	reap(pid);
 }
 
 /* "A thread-directed signal is targeted at a specific thread": nobody takes it in its place. */
@@ -63,6 +112,220 @@ TEST(thread_and_process_have_each_their_own, NEEDS_PROBE(signal_scopes)
 	EXPECT_EQ(take(SIGUSR1, &info), SIGUSR1);
 	EXPECT_EQ(info.si_code, SI_USER);
 	EXPECT_ERRNO(take(SIGUSR1, &info), EAGAIN);
+}
+
+static uint64_t bit(int sig)
+{
+	return 1ull << (sig - 1);
+}
+
+/* "delivered starting with the lowest-numbered signal", and standard ones before (on Linux). */
+TEST(lowest_number_comes_first, PROMISED("signal(7), Real-time signals")
+     DESCRIBE("three real-time signals and, last, a standard one: that one comes first, the others by number"))
+{
+	const int sent[] = { SIGRTMIN + 3, SIGRTMIN + 1, SIGRTMIN + 2, SIGUSR1 };
+	const int order[] = { SIGUSR1, SIGRTMIN + 1, SIGRTMIN + 2, SIGRTMIN + 3 };
+	int pidfd = ASSERT_OK(pidfd_open_(getpid(), 0));
+	uint64_t all = 0;
+	siginfo_t info;
+
+	for (int n = 0; n < 4; n++) {
+		all |= bit(sent[n]);
+		block(sent[n]);
+	}
+	for (int n = 0; n < 4; n++)
+		EXPECT_OK(pidfd_send_signal_(pidfd, sent[n], NULL, 0));
+	for (int n = 0; n < 4; n++)
+		EXPECT_EQ(take_any(all, &info), order[n]);
+	EXPECT_ERRNO(take_any(all, &info), EAGAIN);
+}
+
+/* "... shall cause the pending signal to be discarded, whether or not it is blocked". */
+#define IGNORED_LATER PROMISED("POSIX.1-2008, Signal Actions; kernel/signal.c, do_sigaction()")
+
+TEST(ignored_later_is_discarded, IGNORED_LATER
+     DESCRIBE("pending, then SIG_IGN, or SIG_DFL that ignores: gone; then a handler, or SIG_DFL that ends: stays"))
+{
+	int pidfd = ASSERT_OK(pidfd_open_(getpid(), 0));
+	siginfo_t info;
+
+	block(SIGUSR1);
+	block(SIGURG);
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGUSR1, NULL, 0));
+	signal(SIGUSR1, nothing);
+	signal(SIGUSR1, SIG_DFL);
+	EXPECT_EQ(take(SIGUSR1, &info), SIGUSR1);
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGUSR1, NULL, 0));
+	signal(SIGUSR1, SIG_IGN);
+	signal(SIGUSR1, SIG_DFL);
+	EXPECT_ERRNO(take(SIGUSR1, &info), EAGAIN);
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGURG, NULL, 0));
+	signal(SIGURG, nothing);
+	EXPECT_EQ(take(SIGURG, &info), SIGURG);
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGURG, NULL, 0));
+	signal(SIGURG, SIG_DFL);
+	EXPECT_ERRNO(take(SIGURG, &info), EAGAIN);
+}
+
+static void *find_one(void *arg)
+{
+	siginfo_t info;
+
+	wait_in_thread(arg);
+	EXPECT_EQ(take(SIGUSR1, &info), SIGUSR1);
+	return NULL;
+}
+
+static void *find_none(void *arg)
+{
+	siginfo_t info;
+
+	wait_in_thread(arg);
+	EXPECT_ERRNO(take(SIGUSR1, &info), EAGAIN);
+	return NULL;
+}
+
+TEST(ignored_later_is_discarded_in_threads, NEEDS_PROBE(pidfd_thread) IGNORED_LATER
+     DESCRIBE("the leader changes what it does about a signal that is pending for another thread: the same"))
+{
+	void *(*const threads[])(void *) = { find_one, find_none };
+
+	block(SIGUSR1);
+	for (int n = 0; n < 2; n++) {
+		struct thread t;
+		int pidfd;
+
+		start_thread_with(&t, threads[n]);
+		pidfd = ASSERT_OK(pidfd_open_(t.tid, PIDFD_THREAD_));
+		EXPECT_OK(pidfd_send_signal_(pidfd, SIGUSR1, NULL, 0));
+		signal(SIGUSR1, n == 0 ? nothing : SIG_IGN);
+		signal(SIGUSR1, SIG_DFL);
+		end_thread(&t);
+	}
+}
+
+/* The end of a child to which SIGTERM is sent while it blocks it, and which then unblocks it. */
+static int status_after_unblocking(uint64_t flags)
+{
+	struct clone_args args = { .exit_signal = SIGCHLD, .flags = flags };
+	int go[2], status = 0;
+	pid_t pid;
+	char c;
+
+	ASSERT_OK(pipe2(go, O_CLOEXEC));
+	pid = ASSERT_OK(syscall(NR_clone3, &args, sizeof(args)));
+	if (pid == 0) {
+		close(go[1]);
+		if (read(go[0], &c, 1) < 0)
+			_exit(KC_FAIL);
+		unblock(SIGTERM);
+		_exit(KC_PASS);
+	}
+	EXPECT_OK(pidfd_send_signal_(ASSERT_OK(pidfd_open_(pid, 0)), SIGTERM, NULL, 0));
+	close(go[1]);
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	close(go[0]);
+	return status;
+}
+
+/* From outside as well "only if the 'init' process has established a handler for that signal". */
+TEST(first_process_outlives_what_it_unblocks, NEEDS_CONFIG(PID_NS) NEEDS_ROOT
+     PROMISED("pid_namespaces(7), The namespace init process; kernel/signal.c, get_signal()")
+     DESCRIBE("a blocked SIGTERM from outside, unblocked: process 1 of a pid namespace goes on, any other ends"))
+{
+	int status;
+
+	block(SIGTERM);
+	EXPECT_EQ(status_after_unblocking(CLONE_NEWPID), 0);
+	status = status_after_unblocking(0);
+	EXPECT_TRUE(WIFSIGNALED(status));
+	EXPECT_EQ(WTERMSIG(status), SIGTERM);
+}
+
+/* Of the signals that are pending for a process, not for a thread alone (proc(5), status). */
+static uint64_t pending_for_process(pid_t pid)
+{
+	char path[32], text[4096];
+	unsigned long long bits = 0;
+	const char *line;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	if (read_text(AT_FDCWD, path, text, sizeof(text)) < 0)
+		SKIP("needs /proc");
+	line = strstr(text, "\nShdPnd:");
+	ASSERT_TRUE(line != NULL);
+	ASSERT_EQ(sscanf(line, "\nShdPnd: %llx", &bits), 1);
+	return bits;
+}
+
+/* "... the pending signal set is preserved across an execve(2)" */
+TEST(pending_signals_survive_execution, PROMISED("signal(7); execve(2)")
+     DESCRIBE("a blocked standard signal and a queued value, then another program: both are pending for that"))
+{
+	siginfo_t info = { .si_signo = SIGRTMIN, .si_code = SI_QUEUE };
+	int go[2], alone[2], pidfd;
+	pid_t pid;
+	char c;
+
+	ASSERT_OK(pipe2(go, O_CLOEXEC));
+	ASSERT_OK(pipe2(alone, O_CLOEXEC));
+	block(SIGUSR1);
+	block(SIGRTMIN);
+	pid = ASSERT_OK(kc_fork());
+	if (pid == 0) {
+		close(go[1]);
+		if (read(go[0], &c, 1) < 0)
+			_exit(KC_FAIL);
+		execute("sleep", "1000", alone[1]);
+	}
+	CLEANUP(kill_and_reap, pid);
+	close(alone[1]);
+	pidfd = ASSERT_OK(pidfd_open_(pid, 0));
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGUSR1, NULL, 0));
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGRTMIN, &info, 0));
+	close(go[1]);
+	wait_for_program(alone[0]);
+	EXPECT_EQ(pending_for_process(pid), bit(SIGUSR1) | bit(SIGRTMIN));
+}
+
+static void ignore_usr1(void *arg)
+{
+	(void)arg;
+	signal(SIGUSR1, SIG_IGN);
+}
+
+static void expect_trapped(pid_t pid, int sig)
+{
+	siginfo_t info = { 0 };
+
+	ASSERT_OK(waitid(P_PID, pid, &info, WSTOPPED | WEXITED));
+	ASSERT_EQ(info.si_code, CLD_TRAPPED);
+	ASSERT_EQ(info.si_status, sig);
+}
+
+/* "... each time a signal is delivered, even if the signal is being ignored" */
+TEST(tracer_is_asked_first, PROMISED("ptrace(2)")
+     DESCRIBE("a traced child stops for SIGTERM, and for what it ignores; it goes on without it, or ends by it"))
+{
+	/* In the order of delivery; the last one, which nobody ignores, comes in any case. */
+	const int sent[] = { SIGUSR1, SIGURG, SIGRTMIN };
+	pid_t pid = child_after(ignore_usr1, NULL);
+	int pidfd = ASSERT_OK(pidfd_open_(pid, 0));
+	siginfo_t info = { 0 };
+
+	ASSERT_OK(ptrace(PTRACE_SEIZE, pid, 0, 0));
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGTERM, NULL, 0));
+	expect_trapped(pid, SIGTERM);
+	for (int n = 0; n < 3; n++)
+		EXPECT_OK(pidfd_send_signal_(pidfd, sent[n], NULL, 0));
+	for (int n = 0; n < 3; n++) {
+		ASSERT_OK(ptrace(PTRACE_CONT, pid, 0, 0));
+		expect_trapped(pid, sent[n]);
+	}
+	ASSERT_OK(ptrace(PTRACE_CONT, pid, 0, SIGTERM));
+	ASSERT_OK(waitid(P_PID, pid, &info, WEXITED));
+	EXPECT_EQ(info.si_code, CLD_KILLED);
+	EXPECT_EQ(info.si_status, SIGTERM);
 }
 
 static const int stops[] = { SIGTSTP, SIGTTIN, SIGTTOU };

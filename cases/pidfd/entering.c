@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What setns(2) with a pidfd asks of the caller, and what it takes along. See setns.c for where it leads. */
+/* What setns(2) with a pidfd asks of the caller, takes along, and leaves. See setns.c for where it leads. */
 #include <sys/ipc.h>
 #include <sys/sem.h>
 #include <time.h>
@@ -53,6 +53,41 @@ TEST(shared_folders_keep_out_of_mount_namespace, PROMISED("setns(2), EINVAL; com
 	EXPECT_OK(setns(pidfd, CLONE_NEWNS));
 }
 
+TEST(process_with_the_same_folders_keeps_out_of_mount_namespace,
+     PROMISED("setns(2), EINVAL; commit 303cc571d107")
+     DESCRIBE("CLONE_NEWNS while a child shares the working directory: EINVAL; once that has ended: 0"))
+{
+	int pidfd = pidfd_with(CLONE_NEWNS | CLONE_NEWUTS);
+
+	IN_CHILD {
+		pid_t pid = ASSERT_OK(sleeping_clone(CLONE_FS));
+
+		CLEANUP(kill_and_reap, pid);
+		/* Alone: of more flags 6.1 asks whether its copy is shared (fs/namespace.c, mntns_install()). */
+		EXPECT_ERRNO(setns(pidfd, CLONE_NEWNS), EINVAL);
+		EXPECT_OK(setns(pidfd, CLONE_NEWUTS));
+		kill_and_reap((void *)(intptr_t)pid);
+		EXPECT_OK(setns(pidfd, CLONE_NEWNS | CLONE_NEWUTS));
+	}
+}
+
+/* unshare(2), CLONE_FS: what threads share they need not share. */
+TEST(thread_with_other_folders_enters_mount_namespace,
+     PROMISED("setns(2), CLONE_NEWNS; unshare(2), CLONE_FS")
+     DESCRIBE("CLONE_NEWNS beside a thread with a working directory of its own: 0"))
+{
+	int pidfd = pidfd_with(CLONE_NEWNS);
+
+	IN_CHILD {
+		struct thread t;
+
+		start_thread(&t);
+		ASSERT_OK(unshare(CLONE_FS));
+		EXPECT_OK(setns(pidfd, CLONE_NEWNS));
+		end_thread(&t);
+	}
+}
+
 TEST(shared_folders_keep_out_of_user_namespace, NEEDS_CONFIG(USER_NS) PROMISED("setns(2), EINVAL, CLONE_FS")
      DESCRIBE("CLONE_NEWUSER while a child shares the working directory: EINVAL; once that has ended: 0"))
 {
@@ -63,6 +98,26 @@ TEST(shared_folders_keep_out_of_user_namespace, NEEDS_CONFIG(USER_NS) PROMISED("
 
 		EXPECT_ERRNO(setns(pidfd, CLONE_NEWUSER), EINVAL);
 		kill_and_reap((void *)(intptr_t)pid);
+		EXPECT_OK(setns(pidfd, CLONE_NEWUSER));
+	}
+}
+
+/* setns(2): "A multithreaded process may not change user namespace with setns()", whatever it shares. */
+TEST(thread_with_other_folders_keeps_out_of_user_namespace, NEEDS_CONFIG(USER_NS)
+     PROMISED("setns(2), EINVAL; kernel/user_namespace.c, userns_install()")
+     DESCRIBE("CLONE_NEWUSER beside a thread with a working directory of its own: EINVAL; once that has ended: 0"))
+{
+	int pidfd = ASSERT_OK(pidfd_open_(child_after(unshare_as_user, NULL), 0));
+
+	IN_CHILD {
+		struct thread t;
+
+		start_thread(&t);
+		ASSERT_OK(unshare(CLONE_FS));
+		EXPECT_ERRNO(setns(pidfd, CLONE_NEWUSER), EINVAL);
+		end_thread(&t);
+		/* Waits for who is just taking the thread off the list (kernel/exit.c, release_task()). */
+		ASSERT_OK(setpgid(0, 0));
 		EXPECT_OK(setns(pidfd, CLONE_NEWUSER));
 	}
 }
@@ -238,23 +293,8 @@ TEST(semaphores_left_behind_are_undone, NEEDS_CONFIG(SYSVIPC) NEEDS_CONFIG(IPC_N
 	EXPECT_EQ(semctl(id, 0, GETVAL), 1);
 }
 
-/* Those of processes that ended are freed a little later; see dead_namespace_is_dropped in pidns.c. */
 #define AT_MOST "10"
 #define AT_MOST_TWICE 24
-
-static pid_t clone_where_there_is_room(uint64_t flags)
-{
-	pid_t pid;
-
-	for (int tries = 0; (pid = sleeping_clone(flags)) < 0; tries++) {
-		if (errno == EPERM || errno == EACCES || errno == EINVAL)
-			SKIP("needs namespaces (%s)", strerror(errno));
-		ASSERT_EQ(errno, ENOSPC);
-		ASSERT_LT(tries, 500);
-		usleep(10000);
-	}
-	return pid;
-}
 
 /* Refused after it was looked up: the user namespace is one's own, or threads share it. */
 static void enter_namespaces_that_end(uint64_t kind, int flags)
@@ -333,6 +373,56 @@ TEST(time_and_pid_namespaces_need_both_capabilities, NEEDS_KERNEL(5, 9) NEEDS_CO
 		pidfd = ASSERT_OK(pidfd_open_(sleeping_child(), 0));
 		EXPECT_ERRNO(setns(pidfd, NEWTIME), EPERM);
 		EXPECT_ERRNO(setns(pidfd, CLONE_NEWPID), EPERM);
+	}
+}
+
+static char beside_stack[16384] __attribute__((aligned(16)));
+
+static int sleep_beside(void *arg)
+{
+	(void)arg;
+	for (;;)
+		pause();
+	return 0;
+}
+
+static void expect_kept_out_of_time(int pidfd)
+{
+	struct utsname names;
+
+	EXPECT_ERRNO(setns(pidfd, NEWTIME), EUSERS);
+	EXPECT_ERRNO(setns(pidfd, CLONE_NEWUTS | NEWTIME), EUSERS);
+	ASSERT_OK(uname(&names));
+	EXPECT_STREQ(names.nodename, "outside");
+}
+
+/* The clock is in their memory, and the memory is one. */
+TEST(shared_memory_keeps_out_of_time_namespace, NEEDS_KERNEL(5, 9) NEEDS_CONFIG(TIME_NS)
+     PROMISED("kernel/time/namespace.c, timens_install(); commit 303cc571d107")
+     DESCRIBE("beside a thread, and beside a process with the same memory: EUSERS, nothing entered; then 0"))
+{
+	pid_t pid = clone_where_there_is_room(NEWTIME);
+	int pidfd = ASSERT_OK(pidfd_open_(pid, 0));
+
+	CLEANUP(kill_and_reap, pid);
+	IN_CHILD {
+		struct utsname names;
+		struct thread t;
+		pid_t beside;
+
+		ASSERT_OK(unshare(CLONE_NEWUTS));
+		ASSERT_OK(sethostname("outside", 7));
+		start_thread(&t);
+		expect_kept_out_of_time(pidfd);
+		end_thread(&t);
+		beside = ASSERT_OK(clone(sleep_beside, beside_stack + sizeof(beside_stack),
+					 CLONE_VM | SIGCHLD, NULL));
+		CLEANUP(kill_and_reap, beside);
+		expect_kept_out_of_time(pidfd);
+		kill_and_reap((void *)(intptr_t)beside);
+		EXPECT_OK(setns(pidfd, CLONE_NEWUTS | NEWTIME));
+		ASSERT_OK(uname(&names));
+		EXPECT_NE(strcmp(names.nodename, "outside"), 0);
 	}
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* process_madvise(2), since 5.10, and process_mrelease(2), since 5.15: the memory of a pidfd's process. */
 #include <sys/fsuid.h>
+#include <sys/ptrace.h>
 
 #include "pidfd.h"
 
@@ -175,6 +176,111 @@ TEST(takes_as_many_ranges_as_there_may_be, NEEDS_ROOT PROMISED("process_madvise(
 	EXPECT_ERRNO(process_madvise_(pidfd, ranges, 1025, MADV_COLD, 0), EINVAL);
 }
 
+#define OWN_KIB 2048
+
+/* Room for a mapping of its own: with pages that nobody may touch on either side. */
+static struct iovec room(void)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	struct iovec own = { NULL, OWN_KIB * 1024 };
+	char *at = mmap(NULL, own.iov_len + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ASSERT_TRUE(at != MAP_FAILED);
+	own.iov_base = at + page;
+	ASSERT_OK(mprotect(own.iov_base, own.iov_len, PROT_READ | PROT_WRITE));
+	return own;
+}
+
+static void fill(void *room)
+{
+	const struct iovec *own = room;
+
+	memset(own->iov_base, 1, own->iov_len);
+}
+
+/* What smaps (proc_pid_smaps(5)) says of the mapping that begins there. */
+static long kib_of(pid_t pid, const struct iovec *own, const char *field)
+{
+	char path[32], line[512];
+	unsigned long long begin, end;
+	bool here = false;
+	long kib = -1;
+	FILE *smaps;
+
+	snprintf(path, sizeof(path), "/proc/%d/smaps", pid);
+	smaps = fopen(path, "re");
+	if (!smaps)
+		SKIP("needs /proc/<pid>/smaps (%s)", strerror(errno));
+	while (kib < 0 && fgets(line, sizeof(line), smaps)) {
+		if (sscanf(line, "%llx-%llx", &begin, &end) == 2)
+			here = begin == (uintptr_t)own->iov_base;
+		else if (here && strncmp(line, field, strlen(field)) == 0)
+			kib = atol(line + strlen(field));
+	}
+	fclose(smaps);
+	ASSERT_GE(kib, 0);
+	return kib;
+}
+
+/* A kernel that is short of memory takes pages, and looks whether they are in use, by itself. */
+static void need_most_of_it(pid_t pid, const struct iovec *own, const char *field)
+{
+	long kib = kib_of(pid, own, field);
+
+	if (kib < OWN_KIB * 3 / 4)
+		SKIP("inconclusive: %s %ld of %d KiB before anything is done", field, kib, OWN_KIB);
+}
+
+/* Of pages that wait to be listed the call sees those of its CPU (mm/swap.c, lru_add_drain()). */
+static void stay_on_this_cpu(void)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(ASSERT_OK(sched_getcpu()), &one);
+	ASSERT_OK(sched_setaffinity(0, sizeof(one), &one));
+}
+
+TEST(whole_range_is_advised, NEEDS_ROOT NEEDS_CONFIG(PROC_PAGE_MONITOR)
+     PROMISED("process_madvise(2), RETURN VALUE; madvise(2), MADV_COLD; proc_pid_smaps(5), Referenced")
+     DESCRIBE("MADV_COLD of 2 MiB that a child has just written: less than a quarter stays referenced"))
+{
+	struct iovec own = room();
+	int pidfd;
+	pid_t pid;
+
+	stay_on_this_cpu();
+	pid = child_after(fill, &own);
+	pidfd = ASSERT_OK(pidfd_open_(pid, 0));
+	need_most_of_it(pid, &own, "Referenced:");
+	EXPECT_EQ(process_madvise_(pidfd, &own, 1, MADV_COLD, 0), (long)own.iov_len);
+	EXPECT_LT(kib_of(pid, &own, "Referenced:"), OWN_KIB / 4);
+}
+
+static void lock(void *range)
+{
+	const struct iovec *locked = range;
+
+	ASSERT_OK(mlock(locked->iov_base, locked->iov_len));
+}
+
+/* madvise(2): "the specified address range includes locked [...] pages". */
+TEST(locked_memory_is_not_advised, NEEDS_ROOT PROMISED("madvise(2), EINVAL; process_madvise(2), RETURN VALUE")
+     DESCRIBE("MADV_COLD and MADV_PAGEOUT of what a child has locked: EINVAL; of more: the bytes before that"))
+{
+	struct iovec whole = area(), halves[2] = { whole, whole };
+	int locked, other = ASSERT_OK(pidfd_open_(sleeping_child(), 0));
+
+	halves[0].iov_len = halves[1].iov_len = whole.iov_len / 2;
+	halves[1].iov_base = (char *)whole.iov_base + whole.iov_len / 2;
+	locked = ASSERT_OK(pidfd_open_(child_after(lock, &halves[1]), 0));
+	for (int advice = MADV_COLD; advice <= MADV_PAGEOUT; advice++) {
+		EXPECT_ERRNO(process_madvise_(locked, &halves[1], 1, advice, 0), EINVAL);
+		EXPECT_EQ(process_madvise_(locked, halves, 2, advice, 0), (long)halves[0].iov_len);
+		EXPECT_EQ(process_madvise_(other, halves, 2, advice, 0), (long)whole.iov_len);
+	}
+}
+
 static void expect_no_access(int pidfd, const struct iovec *whole)
 {
 	/* mm_access() says EACCES (kernel/fork.c), the page says EPERM. */
@@ -311,6 +417,20 @@ TEST(thread_may_advise_what_its_leader_may, NEEDS_ROOT PROMISED("process_madvise
 	}
 }
 
+TEST(own_memory_needs_no_capability, NEEDS_KERNEL(6, 12) NEEDS_ROOT PROMISED("commit 22af8caff7d1")
+     DESCRIBE("without capabilities, the own process: the number of bytes; an own child: EPERM"))
+{
+	struct iovec whole = area();
+
+	IN_CHILD {
+		become((void *)NOBODY);
+		EXPECT_EQ(process_madvise_(ASSERT_OK(pidfd_open_(getpid(), 0)), &whole, 1, MADV_COLD, 0),
+			  (long)whole.iov_len);
+		EXPECT_ERRNO(process_madvise_(ASSERT_OK(pidfd_open_(sleeping_child(), 0)), &whole, 1,
+					      MADV_COLD, 0), EPERM);
+	}
+}
+
 /* capable(), not ns_capable(): the capability is the one of the first user namespace. */
 TEST(capability_in_an_inner_namespace_is_none, NEEDS_ROOT NEEDS_CONFIG(USER_NS)
      PROMISED("process_madvise(2), EPERM; user_namespaces(7)")
@@ -348,6 +468,75 @@ TEST(memory_outlives_the_leader, NEEDS_ROOT NEEDS_PROBE(process_mrelease)
      DESCRIBE("the leader has exited, a thread lives: EINVAL as for every process that lives"))
 {
 	EXPECT_ERRNO(process_mrelease_(ASSERT_OK(pidfd_open_(process_without_leader(), 0)), 0), EINVAL);
+}
+
+static void let_go(void *pid)
+{
+	ptrace(PTRACE_CONT, (pid_t)(intptr_t)pid, 0, 0);
+}
+
+/* A child, on its way out, that still has its memory, until let_go() (ptrace(2), PTRACE_EVENT_EXIT). */
+static void kill_and_hold(pid_t pid, int pidfd)
+{
+	int status;
+
+	ASSERT_OK(ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACEEXIT));
+	ASSERT_OK(pidfd_send_signal_(pidfd, SIGKILL, NULL, 0));
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	/* ptrace(2), BUGS. */
+	if (!WIFSTOPPED(status))
+		SKIP("inconclusive: SIGKILL ends a process without a stop here");
+	CLEANUP(let_go, pid);
+	ASSERT_EQ(status >> 8, SIGTRAP | PTRACE_EVENT_EXIT << 8);
+}
+
+TEST(release_frees_memory, NEEDS_ROOT NEEDS_PROBE(process_mrelease) NEEDS_CONFIG(PROC_PAGE_MONITOR)
+     PROMISED("process_mrelease(2); commit 884a7e5964e0")
+     DESCRIBE("a process that is killed and held on its way out: 0, its 2 MiB are gone; once more: 0"))
+{
+	struct iovec own = room();
+	pid_t pid = child_after(fill, &own);
+	int status, pidfd = ASSERT_OK(pidfd_open_(pid, 0));
+
+	EXPECT_ERRNO(process_mrelease_(pidfd, 0), EINVAL);
+	kill_and_hold(pid, pidfd);
+	need_most_of_it(pid, &own, "Rss:");
+	EXPECT_OK(process_mrelease_(pidfd, 0));
+	EXPECT_LT(kib_of(pid, &own, "Rss:"), OWN_KIB / 4);
+	EXPECT_OK(process_mrelease_(pidfd, 0));
+	let_go((void *)(intptr_t)pid);
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(status, SIGKILL);
+	EXPECT_ERRNO(process_mrelease_(pidfd, 0), ESRCH);
+}
+
+static int sleep_beside(void *arg)
+{
+	(void)arg;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;)
+		pause();
+	return 0;
+}
+
+/* "all threads and processes sharing the same mm have to be killed or exiting" (mm/oom_kill.c) */
+TEST(release_spares_memory_that_others_have, NEEDS_ROOT NEEDS_PROBE(process_mrelease)
+     PROMISED("process_mrelease(2), EINVAL; mm/oom_kill.c, task_will_free_mem()")
+     DESCRIBE("a process that is killed, of CLONE_VM: EINVAL, and the other one has what it wrote"))
+{
+	IN_CHILD {
+		struct iovec whole = area(), stack = room();
+		int pidfd;
+		pid_t pid = ASSERT_OK(clone(sleep_beside, (char *)stack.iov_base + stack.iov_len,
+					    CLONE_VM | SIGCHLD, NULL));
+
+		CLEANUP(kill_and_reap, pid);
+		pidfd = ASSERT_OK(pidfd_open_(pid, 0));
+		kill_and_hold(pid, pidfd);
+		EXPECT_ERRNO(process_mrelease_(pidfd, 0), EINVAL);
+		for (size_t n = 0; n < whole.iov_len; n++)
+			ASSERT_EQ(((char *)whole.iov_base)[n], 1);
+	}
 }
 
 PROBE_PIDFD_THREAD

@@ -135,6 +135,32 @@ TEST(each_is_the_process_s_own, NEEDS_ROOT PROMISED("commit 5b08bd408534")
 	}
 }
 
+/* unshare(2) cannot change these two; clone3() starts a process in new ones. */
+TEST(those_of_its_start_are_its_own, NEEDS_ROOT NEEDS_CONFIG(PID_NS) NEEDS_CONFIG(TIME_NS)
+     PROMISED("commit 5b08bd408534; namespaces(7)")
+     DESCRIBE("of a child started in new pid and time namespaces: not the caller's, and as /proc/<pid>/ns has them"))
+{
+	pid_t first = ASSERT_OK(sleeping_clone(CLONE_NEWPID | CLONE_NEWTIME));
+	int own = ASSERT_OK(pidfd_open_(getpid(), 0)), inside;
+
+	CLEANUP(kill_and_reap, first);
+	inside = ASSERT_OK(pidfd_open_(first, 0));
+	close(open_proc());
+	for (size_t n = 0; n < KINDS; n++) {
+		struct stat about;
+		char path[64];
+		ino_t given;
+
+		if (!(kinds[n].flag & (CLONE_NEWPID | CLONE_NEWTIME)))
+			continue;
+		given = identity(ASSERT_OK(ioctl(inside, kinds[n].command, 0)));
+		EXPECT_NE(given, identity(ASSERT_OK(ioctl(own, kinds[n].command, 0))));
+		snprintf(path, sizeof(path), "/proc/%d/ns/%s", first, kinds[n].name);
+		ASSERT_OK(stat(path, &about));
+		EXPECT_EQ(given, about.st_ino);
+	}
+}
+
 TEST(tells_own_from_children_s, NEEDS_ROOT NEEDS_CONFIG(PID_NS) NEEDS_CONFIG(TIME_NS)
      PROMISED("namespaces(7), pid_for_children, time_for_children")
      DESCRIBE("after unshare(2) of pid and time the two of a kind differ"))

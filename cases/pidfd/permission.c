@@ -5,6 +5,7 @@
 EVERY_CASE(NEEDS_KERNEL(5, 3) NEEDS_ROOT TIMEOUT(20))
 PROBE_PIDFD_GETFD
 PROBE_PIDFD_THREAD
+PROBE_SETNS_PIDFD
 PROBE_SIGNAL_SCOPES
 
 /*
@@ -247,6 +248,198 @@ TEST(access_needs_the_target_s_capabilities, NEEDS_PROBE(pidfd_getfd)
 	IN_CHILD {
 		take_ids_and_keep_capabilities(&ids);
 		EXPECT_OK(pidfd_getfd_(pidfd, 0, 0));
+	}
+}
+
+/* The calling thread alone (nptl(7)): not the library's calls, which change them all. */
+static void take_ids_alone(void)
+{
+	ASSERT_OK(syscall(SYS_setresgid, NOBODY, NOBODY, NOBODY));
+	ASSERT_OK(syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY));
+}
+
+static void *take_ids_and_wait(void *thread)
+{
+	take_ids_alone();
+	return wait_in_thread(thread);
+}
+
+/* What a process of two threads shares with the case. */
+struct two {
+	bool leader_changes;
+	volatile pid_t tid;
+};
+
+static void take_ids_in_one_thread(void *arg)
+{
+	static struct thread t;
+	struct two *two = arg;
+
+	start_thread_with(&t, two->leader_changes ? wait_in_thread : take_ids_and_wait);
+	if (two->leader_changes)
+		take_ids_alone();
+	/* Both are the process's, see become(). */
+	ASSERT_OK(prctl(PR_SET_DUMPABLE, 1));
+	allow_all_tracers();
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	two->tid = t.tid;
+}
+
+/* Pidfds of the two threads of a process: of the one that has become NOBODY, and of root's. */
+struct of_two {
+	int nobody, root;
+};
+
+static struct of_two open_two(bool leader_changes)
+{
+	struct two *two = mmap(NULL, sizeof(*two), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			       -1, 0);
+	int process, thread;
+
+	ASSERT_TRUE(two != MAP_FAILED);
+	two->leader_changes = leader_changes;
+	process = ASSERT_OK(pidfd_open_(child_after(take_ids_in_one_thread, two), 0));
+	thread = ASSERT_OK(pidfd_open_(two->tid, PIDFD_THREAD_));
+	return leader_changes ? (struct of_two){ process, thread } : (struct of_two){ thread, process };
+}
+
+/* credentials(7): "At the kernel level, [they] are a per-thread attribute." */
+TEST(descriptor_goes_by_ids_of_the_thread, NEEDS_PROBE(pidfd_thread) NEEDS_PROBE(pidfd_getfd)
+     PROMISED("pidfd_getfd(2), EPERM; credentials(7); ptrace(2), Ptrace access mode checking")
+     DESCRIBE("of two threads one has the caller's ids: a descriptor by its pidfd, by the other's EPERM"))
+{
+	for (int leader = 0; leader < 2; leader++) {
+		struct of_two of = open_two(leader);
+
+		IN_CHILD {
+			become((void *)NOBODY);
+			EXPECT_OK(pidfd_getfd_(of.nobody, 0, 0));
+			EXPECT_ERRNO(pidfd_getfd_(of.root, 0, 0), EPERM);
+		}
+		EXPECT_OK(pidfd_getfd_(of.root, 0, 0));
+	}
+}
+
+#define GET_UTS_NAMESPACE _IO(0xFF, 10)	/* include/uapi/linux/pidfd.h */
+
+TEST(namespace_goes_by_ids_of_the_thread, NEEDS_PROBE(pidfd_thread) NEEDS_KERNEL(6, 11) NEEDS_CONFIG(UTS_NS)
+     PROMISED("credentials(7); ptrace(2), PTRACE_MODE_READ_FSCREDS; fs/pidfs.c, pidfd_ioctl()")
+     DESCRIBE("of two threads one has the caller's ids: its namespace by its pidfd, by the other's EACCES"))
+{
+	for (int leader = 0; leader < 2; leader++) {
+		struct of_two of = open_two(leader);
+
+		IN_CHILD {
+			become((void *)NOBODY);
+			EXPECT_OK(ioctl(of.nobody, GET_UTS_NAMESPACE, 0));
+			EXPECT_ERRNO(ioctl(of.root, GET_UTS_NAMESPACE, 0), EACCES);
+		}
+		EXPECT_OK(ioctl(of.root, GET_UTS_NAMESPACE, 0));
+	}
+}
+
+TEST(entering_goes_by_ids_of_the_thread, NEEDS_PROBE(pidfd_thread) NEEDS_PROBE(setns_pidfd)
+     NEEDS_CONFIG(UTS_NS)
+     PROMISED("setns(2), EPERM; credentials(7); ptrace(2), PTRACE_MODE_READ_REALCREDS")
+     DESCRIBE("with CAP_SYS_ADMIN and the ids of one of two threads: 0 by its pidfd, by the other's EPERM"))
+{
+	for (int leader = 0; leader < 2; leader++) {
+		struct of_two of = open_two(leader);
+
+		IN_CHILD {
+			ASSERT_OK(setresgid(NOBODY, NOBODY, NOBODY));
+			/* Real; the effective one keeps the capabilities. */
+			ASSERT_OK(setresuid(NOBODY, 0, 0));
+			drop_capability(CAP_SYS_PTRACE);
+			EXPECT_OK(setns(of.nobody, CLONE_NEWUTS));
+			EXPECT_ERRNO(setns(of.root, CLONE_NEWUTS), EPERM);
+		}
+		EXPECT_OK(setns(of.root, CLONE_NEWUTS));
+	}
+}
+
+static void change_ids(void *arg)
+{
+	(void)arg;
+	ASSERT_OK(setresgid(NOBODY, NOBODY, NOBODY));
+	ASSERT_OK(setresuid(NOBODY, NOBODY, NOBODY));
+	allow_all_tracers();
+}
+
+/* Unlike become(): what it had as root may be in its memory still. */
+static int open_changed(void)
+{
+	set_limit("/proc/sys/fs/suid_dumpable", "0", "needs /proc");
+	return ASSERT_OK(pidfd_open_(child_after(change_ids, NULL), 0));
+}
+
+TEST(changed_ids_keep_descriptors_from_the_new_user, NEEDS_PROBE(pidfd_getfd)
+     PROMISED("prctl(2), PR_SET_DUMPABLE; pidfd_getfd(2), EPERM")
+     DESCRIBE("of a process that was root's and took the caller's ids: EPERM; with CAP_SYS_PTRACE it works"))
+{
+	int pidfd = open_changed();
+
+	IN_CHILD {
+		become((void *)NOBODY);
+		EXPECT_OK(is_there(pidfd));
+		EXPECT_ERRNO(pidfd_getfd_(pidfd, 0, 0), EPERM);
+	}
+	EXPECT_OK(pidfd_getfd_(pidfd, 0, 0));
+}
+
+TEST(changed_ids_keep_namespaces_from_the_new_user, NEEDS_KERNEL(6, 11) NEEDS_CONFIG(UTS_NS)
+     PROMISED("prctl(2), PR_SET_DUMPABLE; fs/pidfs.c, pidfd_ioctl()")
+     DESCRIBE("of a process that was root's and took the caller's ids: EACCES; with CAP_SYS_PTRACE it works"))
+{
+	int pidfd = open_changed();
+
+	IN_CHILD {
+		become((void *)NOBODY);
+		EXPECT_ERRNO(ioctl(pidfd, GET_UTS_NAMESPACE, 0), EACCES);
+	}
+	EXPECT_OK(ioctl(pidfd, GET_UTS_NAMESPACE, 0));
+}
+
+/*
+ * ptrace(2): "If the calling thread and the target thread are in the same thread group, access is
+ * always allowed."
+ */
+static void *use_own_process(void *other)
+{
+	int pidfd = ASSERT_OK(pidfd_open_(getpid(), 0));
+
+	if (other)
+		ASSERT_OK(syscall(SYS_setresuid, 1000, 1000, 1000));
+	EXPECT_OK(pidfd_getfd_(pidfd, pidfd, 0));
+	return NULL;
+}
+
+TEST(own_descriptors_need_no_permission, NEEDS_PROBE(pidfd_getfd)
+     PROMISED("ptrace(2), Ptrace access mode checking, 1")
+     DESCRIBE("an undumpable process's own pidfd, also by a thread of other ids: a descriptor"))
+{
+	IN_CHILD {
+		become((void *)NOBODY);
+		ASSERT_OK(prctl(PR_SET_DUMPABLE, 0));
+		use_own_process(NULL);
+	}
+	IN_CHILD {
+		pthread_t thread;
+
+		drop_capability(CAP_SYS_PTRACE);
+		ASSERT_EQ(pthread_create(&thread, NULL, use_own_process, "as another user"), 0);
+		ASSERT_EQ(pthread_join(thread, NULL), 0);
+	}
+}
+
+TEST(own_namespaces_need_no_permission, NEEDS_KERNEL(6, 11) NEEDS_CONFIG(UTS_NS)
+     PROMISED("ptrace(2), Ptrace access mode checking, 1")
+     DESCRIBE("an undumpable process's own pidfd: its namespace"))
+{
+	IN_CHILD {
+		become((void *)NOBODY);
+		ASSERT_OK(prctl(PR_SET_DUMPABLE, 0));
+		EXPECT_OK(ioctl(ASSERT_OK(pidfd_open_(getpid(), 0)), GET_UTS_NAMESPACE, 0));
 	}
 }
 

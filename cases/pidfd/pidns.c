@@ -450,6 +450,126 @@ TEST(refused_number_takes_none_inside, NEEDS_KERNEL(5, 5) PROMISED("clone(2), se
 	in_pid_namespace(choose_numbers);
 }
 
+static pid_t clone_with_numbers(int *pidfd, const pid_t *numbers, size_t count)
+{
+	struct clone_args args = {
+		.flags = CLONE_PIDFD,
+		.pidfd = (uint64_t)(uintptr_t)pidfd,
+		.exit_signal = SIGCHLD,
+		.set_tid = (uint64_t)(uintptr_t)numbers,
+		.set_tid_size = count,
+	};
+
+	return clone_sleeper(&args);
+}
+
+/* clone(2): "The first entry defines the PID in the most deeply nested PID namespace". */
+TEST(numbers_are_chosen_outwards, NEEDS_KERNEL(5, 5) PROMISED("clone(2), The set_tid array, EINVAL")
+     DESCRIBE("a number inside, then one outside: the child has both; one more than there are namespaces: EINVAL"))
+{
+	int made[2], pidfd = -7, status, next;
+	char text[32], c;
+	pid_t pid, child, outside;
+
+	if (read_text(AT_FDCWD, "/proc/sys/kernel/pid_max", text, sizeof(text)) <= 0)
+		SKIP("needs /proc");
+	outside = atoi(text) - 2;
+	ASSERT_OK(pipe2(made, O_CLOEXEC));
+	pid = new_namespace();
+	if (pid == 0) {
+		const pid_t numbers[] = { NUMBER_INSIDE, outside, outside - 1 };
+
+		next = next_descriptor();
+		EXPECT_ERRNO(clone_with_numbers(&pidfd, numbers, 3), EINVAL);
+		EXPECT_EQ(pidfd, -7);
+		EXPECT_EQ(next_descriptor(), next);
+		child = clone_with_numbers(&pidfd, numbers, 2);
+		if (child < 0 && errno == EEXIST)
+			SKIP("inconclusive: somebody has the number %d", outside);
+		ASSERT_EQ(child, NUMBER_INSIDE);
+		EXPECT_OK(is_there(pidfd));
+		ASSERT_EQ(write(made[1], "x", 1), 1);
+		ASSERT_EQ(waitpid(child, &status, 0), child);
+		EXPECT_EQ(WTERMSIG(status), SIGTERM);
+		kc_leave(KC_PASS);
+	}
+	close(made[1]);
+	if (read(made[0], &c, 1) != 1) {
+		kc_join(pid);
+		return;
+	}
+	pidfd = ASSERT_OK(pidfd_open_(outside, 0));
+	snprintf(text, sizeof(text), "%d\t%d", outside, NUMBER_INSIDE);
+	expect_nspid(pidfd, text);
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGTERM, NULL, 0));
+	kc_join(pid);
+}
+
+/* clone(2): the capability "in all owning user namespaces of the target PID namespaces". */
+TEST(own_namespace_chooses_no_number_outside, NEEDS_KERNEL(5, 5) NEEDS_CONFIG(USER_NS)
+     PROMISED("clone(2), The set_tid array, EPERM")
+     DESCRIBE("a user that owns the inner pid namespace: with a number outside EPERM; with one inside it works"))
+{
+	IN_CHILD {
+		pid_t pid;
+
+		become((void *)NOBODY);
+		own_user_namespace(CLONE_NEWPID);
+		pid = ASSERT_OK(kc_fork());
+		if (pid == 0) {
+			const pid_t numbers[] = { NUMBER_INSIDE, 4000 };
+			int pidfd = -7, next = next_descriptor();
+
+			EXPECT_ERRNO(clone_with_numbers(&pidfd, numbers, 2), EPERM);
+			EXPECT_EQ(pidfd, -7);
+			EXPECT_EQ(next_descriptor(), next);
+			EXPECT_ERRNO(pidfd_open_(NUMBER_INSIDE, 0), ESRCH);
+			EXPECT_EQ(ASSERT_OK(clone_with_numbers(&pidfd, numbers, 1)), NUMBER_INSIDE);
+			EXPECT_OK(is_there(pidfd));
+			kc_leave(KC_PASS);
+		}
+		kc_join(pid);
+	}
+}
+
+static pid_t clone_sibling(int *pidfd)
+{
+	struct clone_args args = {
+		.flags = CLONE_PIDFD | CLONE_PARENT,
+		.pidfd = (uint64_t)(uintptr_t)pidfd,
+	};
+
+	return clone_sleeper(&args);
+}
+
+/*
+ * It would be nobody's to reap inside (kernel/fork.c, copy_process()). By a bad place for
+ * the pidfd no sibling is made where that is not refused: process 1 could not end before it.
+ */
+TEST(first_process_has_no_sibling, PROMISED("clone(2), CLONE_PARENT, EINVAL")
+     DESCRIBE("CLONE_PARENT by process 1 of a namespace: EINVAL, no descriptor; its child may make its own sibling"))
+{
+	pid_t pid = new_namespace();
+
+	if (pid == 0) {
+		int pidfd = -7, next = next_descriptor();
+		siginfo_t info = { 0 };
+
+		EXPECT_ERRNO(clone_sibling((int *)8), EINVAL);
+		EXPECT_EQ(next_descriptor(), next);
+		IN_CHILD {
+			EXPECT_ERRNO(clone_sibling((int *)8), EFAULT);
+			ASSERT_OK(clone_sibling(&pidfd));
+			EXPECT_ERRNO(waitid(P_ALL, 0, &info, WEXITED | WNOHANG), ECHILD);
+			EXPECT_OK(pidfd_send_signal_(pidfd, SIGTERM, NULL, 0));
+		}
+		ASSERT_OK(waitid(P_ALL, 0, &info, WEXITED));
+		EXPECT_EQ(info.si_status, SIGTERM);
+		kc_leave(KC_PASS);
+	}
+	kc_join(pid);
+}
+
 /* reboot(2), Behavior inside PID namespaces. */
 TEST(reboot_inside_is_told_outside, NEEDS_KERNEL(5, 4) PROMISED("reboot(2); waitid(2), P_PIDFD")
      DESCRIBE("process 1 of a namespace restarts it: killed by SIGHUP; powers it off: by SIGINT"))

@@ -70,6 +70,24 @@ static inline pid_t sleeping_clone(uint64_t flags)
 	return clone_sleeper(&args);
 }
 
+/*
+ * The same where few namespaces may be: those of processes that ended are freed a little later, see
+ * dead_namespace_is_dropped in pidns.c.
+ */
+static inline pid_t clone_where_there_is_room(uint64_t flags)
+{
+	pid_t pid;
+
+	for (int tries = 0; (pid = sleeping_clone(flags)) < 0; tries++) {
+		if (errno == EPERM || errno == EACCES || errno == EINVAL)
+			SKIP("needs namespaces (%s)", strerror(errno));
+		ASSERT_EQ(errno, ENOSPC);
+		ASSERT_LT(tries, 500);
+		usleep(10000);
+	}
+	return pid;
+}
+
 /* With a chosen pid (5.5, set_tid in clone(2)). */
 static inline pid_t sleeping_child_with_pid(pid_t wanted)
 {

@@ -189,6 +189,34 @@ TEST(pid_namespace_is_for_children, NEEDS_CONFIG(PID_NS) PROMISED("setns(2); pid
 	kc_join(pid);
 }
 
+/* setns(2), CLONE_NEWPID: "a descendant (child, grandchild, etc.)". */
+TEST(enters_pid_namespace_two_levels_below, NEEDS_CONFIG(PID_NS) NEEDS_CONFIG(UNIX)
+     PROMISED("setns(2), CLONE_NEWPID; pid_namespaces(7)")
+     DESCRIBE("that of a pid namespace's pid namespace: the next child is number 2 in there"))
+{
+	struct clone_args args = { .exit_signal = SIGCHLD, .flags = CLONE_NEWPID };
+	int sockets[2], pidfd;
+	pid_t between;
+
+	ASSERT_OK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets));
+	between = ASSERT_OK(syscall(NR_clone3, &args, sizeof(args)));
+	if (between == 0) {
+		pid_t first = ASSERT_OK(sleeping_clone(CLONE_NEWPID));
+
+		pass_descriptor(sockets[1], ASSERT_OK(pidfd_open_(first, 0)));
+		for (;;)
+			pause();
+	}
+	CLEANUP(kill_and_reap, between);
+	close(sockets[1]);
+	pidfd = take_descriptor(sockets[0]);
+	EXPECT_OK(setns(pidfd, CLONE_NEWPID));
+	IN_CHILD {
+		EXPECT_EQ(getpid(), 2);
+		EXPECT_EQ(getppid(), 0);
+	}
+}
+
 TEST(own_user_namespace_is_refused, NEEDS_CONFIG(USER_NS) PROMISED("setns(2), EINVAL")
      DESCRIBE("the user namespace that one is in already: EINVAL"))
 {
@@ -343,6 +371,29 @@ TEST(outer_pid_namespace_is_out_of_reach, NEEDS_CONFIG(PID_NS) PROMISED("setns(2
 		kc_leave(KC_PASS);
 	}
 	kc_join(ASSERT_OK(pid));
+}
+
+/* Of what is asked for at once these come after the pid namespace (kernel/nsproxy.c, validate_nsset()). */
+TEST(none_is_entered_beside_an_outer_pid_namespace, NEEDS_CONFIG(PID_NS) NEEDS_KINDS
+     PROMISED("setns(2), EINVAL; commit 303cc571d107")
+     DESCRIBE("an outer pid namespace with others that may be entered: EINVAL, and still outside of them"))
+{
+	static const int more[] = { CLONE_NEWCGROUP, CLONE_NEWNET };
+	struct clone_args args = { .exit_signal = SIGCHLD, .flags = CLONE_NEWPID };
+	int pidfd = pidfd_inside(CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_NEWNET);
+	pid_t pid = ASSERT_OK(syscall(NR_clone3, &args, sizeof(args)));
+
+	if (pid == 0) {
+		for (size_t n = 0; n < sizeof(more) / sizeof(more[0]); n++) {
+			EXPECT_ERRNO(setns(pidfd, CLONE_NEWPID | more[n]), EINVAL);
+			EXPECT_ERRNO(setns(pidfd, CLONE_NEWPID | CLONE_NEWUTS | more[n]), EINVAL);
+			EXPECT_FALSE(is_inside());
+		}
+		EXPECT_OK(setns(pidfd, CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_NEWNET));
+		EXPECT_TRUE(is_inside());
+		kc_leave(KC_PASS);
+	}
+	kc_join(pid);
 }
 
 /* unshare(2) of these two changes what children will be in, not what the process is in. */

@@ -234,7 +234,7 @@ TEST(every_realtime_signal_queues, PROMISED("signal(7), Real-time signals")
 	}
 }
 
-/* So that nobody else's signals count: those of a uid that no other process has. */
+/* So that nobody else's signals count: those of a uid, and of the next one, that no other process has. */
 #define UID 54321
 #define ROOM 3
 
@@ -260,28 +260,32 @@ TEST(queue_has_the_room_of_its_limit, NEEDS_ROOT PROMISED("getrlimit(2), RLIMIT_
 	}
 }
 
-static void wait_with_room(void *arg)
+static void limit_room(void *uid)
 {
 	struct rlimit limit = { ROOM, ROOM };
 
-	(void)arg;
 	block(SIGRTMIN);
-	become((void *)UID);
+	become(uid);
 	ASSERT_OK(setrlimit(RLIMIT_SIGPENDING, &limit));
+}
+
+/* As many values as the limit allows, and none more. */
+static void fill(int pidfd, unsigned int flags)
+{
+	siginfo_t info = queued(SIGRTMIN, 0);
+
+	for (int sent = 0; sent < ROOM; sent++)
+		EXPECT_OK(pidfd_send_signal_(pidfd, SIGRTMIN, &info, flags));
+	EXPECT_ERRNO(pidfd_send_signal_(pidfd, SIGRTMIN, &info, flags), EAGAIN);
 }
 
 /* Two processes of a user one after the other, whose queues are full at their ends. */
 static void fill_and_kill(unsigned int flags)
 {
-	siginfo_t info = queued(SIGRTMIN, 0);
-
 	for (int n = 0; n < 2; n++) {
-		pid_t pid = child_after(wait_with_room, NULL);
-		int pidfd = ASSERT_OK(pidfd_open_(pid, 0));
+		pid_t pid = child_after(limit_room, (void *)UID);
 
-		for (int sent = 0; sent < ROOM; sent++)
-			EXPECT_OK(pidfd_send_signal_(pidfd, SIGRTMIN, &info, flags));
-		EXPECT_ERRNO(pidfd_send_signal_(pidfd, SIGRTMIN, &info, flags), EAGAIN);
+		fill(ASSERT_OK(pidfd_open_(pid, 0)), flags);
 		ASSERT_OK(kill(pid, SIGKILL));
 		reap(pid);
 	}
@@ -298,6 +302,45 @@ TEST(end_gives_the_room_of_a_thread_back, NEEDS_ROOT NEEDS_PROBE(signal_scopes)
      DESCRIBE("the same of values that were for a thread"))
 {
 	fill_and_kill(SIGNAL_THREAD);
+}
+
+/* Discarded by prepare_signal() and by do_sigaction() (kernel/signal.c). */
+TEST(what_is_discarded_gives_room, NEEDS_ROOT PROMISED("getrlimit(2), RLIMIT_SIGPENDING; signal(7)")
+     DESCRIBE("stop signals and SIGCONT took each other back; a full queue is ignored: the same room again"))
+{
+	block(SIGTSTP);
+	block(SIGCONT);
+	IN_CHILD {
+		int pidfd = ASSERT_OK(pidfd_open_(getpid(), 0));
+		siginfo_t info;
+
+		limit_room((void *)UID);
+		for (int n = 0; n < 2 * ROOM; n++) {
+			EXPECT_OK(pidfd_send_signal_(pidfd, SIGTSTP, NULL, 0));
+			EXPECT_OK(pidfd_send_signal_(pidfd, SIGCONT, NULL, 0));
+		}
+		EXPECT_EQ(take(SIGCONT, &info), SIGCONT);
+		fill(pidfd, 0);
+		signal(SIGRTMIN, SIG_IGN);
+		signal(SIGRTMIN, SIG_DFL);
+		EXPECT_ERRNO(take(SIGRTMIN, &info), EAGAIN);
+		fill(pidfd, 0);
+	}
+}
+
+/* getrlimit(2): "queued for the real user ID", whoever sends; signal(7): "a per-user limit". */
+TEST(room_is_that_of_the_receiver_s_user, NEEDS_ROOT
+     PROMISED("getrlimit(2), RLIMIT_SIGPENDING; signal(7), Real-time signals")
+     DESCRIBE("root fills a user's queue: no room for this user's other process, all of it for another user's"))
+{
+	siginfo_t info = queued(SIGRTMIN, 0);
+	int one = ASSERT_OK(pidfd_open_(child_after(limit_room, (void *)UID), 0));
+	int same = ASSERT_OK(pidfd_open_(child_after(limit_room, (void *)UID), 0));
+	int other = ASSERT_OK(pidfd_open_(child_after(limit_room, (void *)(UID + 1)), 0));
+
+	fill(one, 0);
+	EXPECT_ERRNO(pidfd_send_signal_(same, SIGRTMIN, &info, 0), EAGAIN);
+	fill(other, 0);
 }
 
 /*

@@ -17,17 +17,30 @@ static inline void block(int sig)
 	ASSERT_EQ(pthread_sigmask(SIG_BLOCK, &set, NULL), 0);
 }
 
+static inline void unblock(int sig)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	ASSERT_EQ(pthread_sigmask(SIG_UNBLOCK, &set, NULL), 0);
+}
+
 /*
- * Takes a blocked signal that is pending for the calling thread or its process;
- * -1 and EAGAIN when there is none. glibc's sigtimedwait() shows SI_TKILL as
- * SI_USER, so this is the kernel's.
+ * Takes a blocked signal of a set of bits that is pending for the calling thread
+ * or its process; -1 and EAGAIN when there is none. glibc's sigtimedwait() shows
+ * SI_TKILL as SI_USER, so this is the kernel's.
  */
-static inline int take(int sig, siginfo_t *info)
+static inline int take_any(uint64_t set, siginfo_t *info)
 {
 	static const struct timespec now = { 0, 0 };
-	uint64_t set = 1ull << (sig - 1);
 
 	return syscall(SYS_rt_sigtimedwait, &set, info, &now, sizeof(set));
+}
+
+static inline int take(int sig, siginfo_t *info)
+{
+	return take_any(1ull << (sig - 1), info);
 }
 
 /* A handler that leaves everything as it is. */

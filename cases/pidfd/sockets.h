@@ -75,4 +75,33 @@ static inline int pidfd_with_byte(int socket)
 	return pidfd;
 }
 
+/* What of all that may come with one byte did come. */
+struct brought {
+	int pidfd, fd;		/* -1 where there is none */
+	struct ucred who;	/* pid -1 where there are no credentials */
+};
+
+static inline struct brought take_all(int socket, int flags)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct ucred)) +
+					      2 * CMSG_SPACE(sizeof(int))];
+	char c;
+	struct iovec data = { &c, 1 };
+	struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = control,
+				  .msg_controllen = sizeof(control) };
+	struct brought b = { -1, -1, { .pid = -1 } };
+
+	ASSERT_EQ(ASSERT_OK(recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC)), 1);
+	EXPECT_EQ(message.msg_flags & MSG_CTRUNC, 0);
+	for (struct cmsghdr *h = CMSG_FIRSTHDR(&message); h; h = CMSG_NXTHDR(&message, h)) {
+		if (h->cmsg_type == SCM_PIDFD_)
+			memcpy(&b.pidfd, CMSG_DATA(h), sizeof(b.pidfd));
+		else if (h->cmsg_type == SCM_RIGHTS)
+			memcpy(&b.fd, CMSG_DATA(h), sizeof(b.fd));
+		else if (h->cmsg_type == SCM_CREDENTIALS)
+			memcpy(&b.who, CMSG_DATA(h), sizeof(b.who));
+	}
+	return b;
+}
+
 #endif

@@ -120,6 +120,31 @@ TEST(tells_dumped_from_killed, NEEDS_ROOT PROMISED("waitid(2), CLD_DUMPED; core(
 		SKIP("needs a kernel that dumps cores");
 }
 
+/* Of 1 byte there is none, be it for a file or for a program (fs/coredump.c, do_coredump()). */
+static void may_not_dump(void *arg)
+{
+	struct rlimit none = { 1, 1 };
+
+	(void)arg;
+	ASSERT_OK(setrlimit(RLIMIT_CORE, &none));
+}
+
+TEST(tells_no_dump_where_none_was_made, PROMISED("waitid(2), CLD_KILLED; core(5), RLIMIT_CORE")
+     DESCRIBE("RLIMIT_CORE lets no core be dumped: SIGQUIT is CLD_KILLED, and to waitpid(2) no dump"))
+{
+	siginfo_t info = { 0 };
+	int status;
+	pid_t pid = child_after(may_not_dump, NULL);
+	int pidfd = open_child(pid);
+
+	ASSERT_OK(pidfd_send_signal_(pidfd, SIGQUIT, NULL, 0));
+	ASSERT_EQ(waitid(P_PIDFD_, pidfd, &info, WEXITED | WNOWAIT), 0);
+	EXPECT_EQ(info.si_code, CLD_KILLED);
+	EXPECT_EQ(info.si_status, SIGQUIT);
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(status, SIGQUIT);
+}
+
 TEST(waits_for_this_child_only, PROMISED("waitid(2), P_PIDFD")
      DESCRIBE("of three children that ended the one of the pidfd is taken, the others stay"))
 {
@@ -169,6 +194,22 @@ TEST(reports_stop_and_continue, PROMISED("waitid(2), WSTOPPED, WCONTINUED")
 	memset(&info, 0, sizeof(info));
 	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WSTOPPED | WCONTINUED | WNOHANG), 0);
 	EXPECT_EQ(info.si_pid, 0);
+}
+
+TEST(continues_only_who_was_stopped, PROMISED("waitid(2), WCONTINUED")
+     DESCRIBE("SIGCONT to a child that sleeps: nothing to tell; after a stop there is"))
+{
+	int pidfd = open_child(sleeping_child());
+	siginfo_t info = { .si_pid = -1 };
+
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGCONT, NULL, 0));
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WSTOPPED | WCONTINUED | WNOHANG), 0);
+	EXPECT_EQ(info.si_pid, 0);
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGSTOP, NULL, 0));
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WSTOPPED), 0);
+	EXPECT_OK(pidfd_send_signal_(pidfd, SIGCONT, NULL, 0));
+	EXPECT_EQ(waitid(P_PIDFD_, pidfd, &info, WCONTINUED | WNOHANG), 0);
+	EXPECT_EQ(info.si_code, CLD_CONTINUED);
 }
 
 /* A process that sends a signal soon: who waits is asleep by then, if all goes well. */
