@@ -27,4 +27,17 @@ static const struct sigaction unwanting[] = {
 };
 #define UNWANTING (sizeof(unwanting) / sizeof(unwanting[0]))
 
+/* Where a core may be dumped, and is gone with the process. */
+static inline void dump_aside(void *arg)
+{
+	struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+
+	(void)arg;
+	ASSERT_OK(unshare(CLONE_NEWNS));
+	ASSERT_OK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	ASSERT_OK(mount("none", "/tmp", "ramfs", 0, NULL));
+	ASSERT_OK(chdir("/tmp"));
+	ASSERT_OK(setrlimit(RLIMIT_CORE, &all));
+}
+
 #endif

@@ -106,21 +106,6 @@ static void wait_in_group(void *leader)
 	ASSERT_OK(setpgid(0, group));
 }
 
-static bool has_pending(pid_t pid, int sig)
-{
-	char path[32], text[4096];
-	unsigned long long bits = 0;
-	const char *line;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	if (read_text(AT_FDCWD, path, text, sizeof(text)) < 0)
-		SKIP("needs /proc");
-	line = strstr(text, "\nShdPnd:");
-	ASSERT_TRUE(line != NULL);
-	ASSERT_EQ(sscanf(line, "\nShdPnd: %llx", &bits), 1);
-	return bits >> (sig - 1) & 1;
-}
-
 TEST(flag_signals_process_group, SCOPES
      PROMISED("pidfd_send_signal(2), PIDFD_SIGNAL_PROCESS_GROUP")
      DESCRIBE("every process of the group that the pidfd's process leads, and none besides"))

@@ -160,19 +160,6 @@ TEST(unwanted_child_sends_sigchld_unless_ignored, PROMISED("sigaction(2), SA_NOC
 	}
 }
 
-/* Where a core may be dumped, and is gone with the process. */
-static void dump_aside(void *arg)
-{
-	struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
-
-	(void)arg;
-	ASSERT_OK(unshare(CLONE_NEWNS));
-	ASSERT_OK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
-	ASSERT_OK(mount("none", "/tmp", "ramfs", 0, NULL));
-	ASSERT_OK(chdir("/tmp"));
-	ASSERT_OK(setrlimit(RLIMIT_CORE, &all));
-}
-
 TEST(sigchld_tells_dumped_from_killed, NEEDS_ROOT PROMISED("sigaction(2), si_code, CLD_DUMPED; core(5)")
      DESCRIBE("a child that dumps core: CLD_DUMPED and the signal, as waitid(2) has it"))
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Blocking signals, taking those that are pending, and handlers. */
+/* Blocking signals, looking at those that are pending, taking them, and handlers. */
 #ifndef CASES_PIDFD_SIGNALS_H
 #define CASES_PIDFD_SIGNALS_H
 
 #include <time.h>
 
-#include "kcase.h"
+#include "proc.h"
 
 /* In the calling thread, and the threads that it starts. */
 static inline void block(int sig)
@@ -74,6 +74,22 @@ static inline bool handler_ran(void)
 	char c;
 
 	return read(told[0], &c, 1) == 1;
+}
+
+/* For the process, not for one of its threads alone (proc(5), status). */
+static inline bool has_pending(pid_t pid, int sig)
+{
+	char path[32], text[4096];
+	unsigned long long bits = 0;
+	const char *line;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	if (read_text(AT_FDCWD, path, text, sizeof(text)) < 0)
+		SKIP("needs /proc");
+	line = strstr(text, "\nShdPnd:");
+	ASSERT_TRUE(line != NULL);
+	ASSERT_EQ(sscanf(line, "\nShdPnd: %llx", &bits), 1);
+	return bits >> (sig - 1) & 1;
 }
 
 #endif

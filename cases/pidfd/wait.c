@@ -2,18 +2,12 @@
 /* waitid(2) with P_PIDFD, since 5.4: what it reports, whom it waits for, what it refuses. */
 #include <sys/ptrace.h>
 
-#include "pidfd.h"
-#include "signals.h"
+#include "children.h"
 
 EVERY_CASE(NEEDS_PROBE(p_pidfd) TIMEOUT(20))
 PROBE_P_PIDFD
 PROBE_PIDFD_NONBLOCK
 PROBE_PIDFD_THREAD
-
-static int open_child(pid_t pid)
-{
-	return ASSERT_OK(pidfd_open_(pid, 0));
-}
 
 TEST(takes_exit_status, PROMISED("waitid(2), P_PIDFD")
      DESCRIBE("pid, uid, CLD_EXITED and the status; afterwards the process is gone"))
@@ -95,21 +89,12 @@ TEST(user_is_as_the_caller_counts, NEEDS_CONFIG(USER_NS) NEEDS_ROOT
 	}
 }
 
-static void may_dump(void *arg)
-{
-	struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
-
-	(void)arg;
-	ASSERT_OK(chdir("/tmp"));
-	ASSERT_OK(setrlimit(RLIMIT_CORE, &all));
-}
-
 TEST(tells_dumped_from_killed, NEEDS_ROOT PROMISED("waitid(2), CLD_DUMPED; core(5)")
      DESCRIBE("where waitpid(2) then says that a core was dumped: CLD_DUMPED with the signal"))
 {
 	siginfo_t info = { 0 };
 	int status;
-	pid_t pid = child_after(may_dump, NULL);
+	pid_t pid = child_after(dump_aside, NULL);
 
 	ASSERT_OK(kill(pid, SIGQUIT));
 	ASSERT_EQ(waitid(P_PIDFD_, open_child(pid), &info, WEXITED | WNOWAIT), 0);
