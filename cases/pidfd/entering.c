@@ -393,7 +393,7 @@ static void expect_kept_out_of_time(int pidfd)
 	EXPECT_ERRNO(setns(pidfd, NEWTIME), EUSERS);
 	EXPECT_ERRNO(setns(pidfd, CLONE_NEWUTS | NEWTIME), EUSERS);
 	ASSERT_OK(uname(&names));
-	EXPECT_STREQ(names.nodename, "outside");
+	EXPECT_STREQ(names.nodename, "kept out");
 }
 
 /* The clock is in their memory, and the memory is one. */
@@ -411,7 +411,7 @@ TEST(shared_memory_keeps_out_of_time_namespace, NEEDS_KERNEL(5, 9) NEEDS_CONFIG(
 		pid_t beside;
 
 		ASSERT_OK(unshare(CLONE_NEWUTS));
-		ASSERT_OK(sethostname("outside", 7));
+		ASSERT_OK(sethostname("kept out", 8));
 		start_thread(&t);
 		expect_kept_out_of_time(pidfd);
 		end_thread(&t);
@@ -422,7 +422,7 @@ TEST(shared_memory_keeps_out_of_time_namespace, NEEDS_KERNEL(5, 9) NEEDS_CONFIG(
 		kill_and_reap((void *)(intptr_t)beside);
 		EXPECT_OK(setns(pidfd, CLONE_NEWUTS | NEWTIME));
 		ASSERT_OK(uname(&names));
-		EXPECT_NE(strcmp(names.nodename, "outside"), 0);
+		EXPECT_NE(strcmp(names.nodename, "kept out"), 0);
 	}
 }
 

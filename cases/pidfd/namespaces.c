@@ -188,6 +188,7 @@ TEST(can_be_entered, NEEDS_ROOT NEEDS_CONFIG(UTS_NS) PROMISED("setns(2)")
 	struct utsname names;
 	int fd;
 
+	ASSERT_OK(unshare(CLONE_NEWUTS));
 	ASSERT_OK(sethostname("outside", 7));
 	fd = ASSERT_OK(ioctl(ASSERT_OK(pidfd_open_(sleeping_child(), 0)), GET_UTS, 0));
 	ASSERT_OK(unshare(CLONE_NEWUTS));
