@@ -63,8 +63,12 @@ class Trial:
 
     @property
     def usable(self) -> bool:
-        """The guest may run a further case."""
-        return isinstance(self.report, RunReport) and not self.report.exited.stuck
+        """The guest may run a further case.
+
+        Not after one that was killed: what it would have put back, such as a sysctl, is not.
+        """
+        report = self.report
+        return isinstance(report, RunReport) and not (report.exited.stuck or report.timed_out)
 
 
 def guest_path(case: Case) -> str:

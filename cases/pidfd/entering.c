@@ -378,14 +378,6 @@ TEST(time_and_pid_namespaces_need_both_capabilities, NEEDS_KERNEL(5, 9) NEEDS_CO
 
 static char beside_stack[16384] __attribute__((aligned(16)));
 
-static int sleep_beside(void *arg)
-{
-	(void)arg;
-	for (;;)
-		pause();
-	return 0;
-}
-
 static void expect_kept_out_of_time(int pidfd)
 {
 	struct utsname names;

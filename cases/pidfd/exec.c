@@ -5,14 +5,6 @@
 PIDFD_CASES
 PROBE_P_PIDFD
 
-static int polled(int pidfd, short events, int timeout_ms)
-{
-	struct pollfd fd = { pidfd, events, 0 };
-	int n = poll(&fd, 1, timeout_ms);
-
-	return n < 0 ? n : fd.revents;
-}
-
 /* A number that no other descriptor gets. */
 #define HIGH 100
 

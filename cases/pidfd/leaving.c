@@ -2,7 +2,7 @@
 /* The namespaces that a process leaves with setns(2) for a pidfd's are freed when they were the last. */
 #include "pidfd.h"
 
-EVERY_CASE(NEEDS_PROBE(setns_pidfd) NEEDS_ROOT TIMEOUT(30))
+EVERY_CASE(NEEDS_PROBE(setns_pidfd) NEEDS_ROOT TIMEOUT(60))
 PROBE_SETNS_PIDFD
 
 #define NEWTIME 0x80
@@ -10,12 +10,13 @@ PROBE_SETNS_PIDFD
 #define AT_MOST "10"
 #define AT_MOST_TWICE 24
 
-static void unshare_where_there_is_room(int kind)
+/* In the first round nothing was left yet. */
+static void unshare_where_there_is_room(int kind, int round)
 {
 	for (int tries = 0; unshare(kind) != 0; tries++) {
-		ASSERT_EQ(errno, ENOSPC);
-		ASSERT_LT(tries, 500);
-		usleep(10000);
+		if (round == 0 && errno == ENOSPC && tries == ROOM_TRIES)
+			SKIP("inconclusive: as many namespaces as may be are there already");
+		await_room(tries);
 	}
 }
 
@@ -27,7 +28,7 @@ static void leave_often(int kind, const char *limit)
 	set_limit(limit, AT_MOST, "needs /proc/sys/user");
 	IN_CHILD
 		for (int n = 0; n < AT_MOST_TWICE; n++) {
-			unshare_where_there_is_room(kind);
+			unshare_where_there_is_room(kind, n);
 			ASSERT_OK(setns(own, kind));
 		}
 }
@@ -89,7 +90,7 @@ TEST(left_time_namespace_is_freed, NEEDS_KERNEL(5, 9) NEEDS_CONFIG(TIME_NS)
 	set_limit("/proc/sys/user/max_time_namespaces", FEW, "needs /proc/sys/user");
 	for (int n = 0; n < FEW_TWICE; n++)
 		IN_CHILD {
-			unshare_where_there_is_room(NEWTIME);
+			unshare_where_there_is_room(NEWTIME, n);
 			IN_CHILD
 				EXPECT_OK(setns(own, NEWTIME));
 		}

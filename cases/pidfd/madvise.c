@@ -510,15 +510,6 @@ TEST(release_frees_memory, NEEDS_ROOT NEEDS_PROBE(process_mrelease) NEEDS_CONFIG
 	EXPECT_ERRNO(process_mrelease_(pidfd, 0), ESRCH);
 }
 
-static int sleep_beside(void *arg)
-{
-	(void)arg;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (;;)
-		pause();
-	return 0;
-}
-
 /* "all threads and processes sharing the same mm have to be killed or exiting" (mm/oom_kill.c) */
 TEST(release_spares_memory_that_others_have, NEEDS_ROOT NEEDS_PROBE(process_mrelease)
      PROMISED("process_mrelease(2), EINVAL; mm/oom_kill.c, task_will_free_mem()")

@@ -143,8 +143,7 @@ static void *signal_as_user(void *arg)
 {
 	struct own *own = arg;
 
-	/* The thread alone (nptl(7)): not the library's call, which changes them all. */
-	ASSERT_OK(syscall(SYS_setresuid, 1000, 1000, 1000));
+	set_uid_alone(1000);
 	EXPECT_OK(is_there(own->process));
 	EXPECT_ERRNO(is_there(own->other), EPERM);
 	return NULL;
@@ -251,11 +250,10 @@ TEST(access_needs_the_target_s_capabilities, NEEDS_PROBE(pidfd_getfd)
 	}
 }
 
-/* The calling thread alone (nptl(7)): not the library's calls, which change them all. */
 static void take_ids_alone(void)
 {
-	ASSERT_OK(syscall(SYS_setresgid, NOBODY, NOBODY, NOBODY));
-	ASSERT_OK(syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY));
+	set_gid_alone(NOBODY);
+	set_uid_alone(NOBODY);
 }
 
 static void *take_ids_and_wait(void *thread)
@@ -303,9 +301,9 @@ static struct of_two open_two(bool leader_changes)
 	return leader_changes ? (struct of_two){ process, thread } : (struct of_two){ thread, process };
 }
 
-/* credentials(7): "At the kernel level, [they] are a per-thread attribute." */
+/* setresuid(2): "At the kernel level, user IDs and group IDs are a per-thread attribute." */
 TEST(descriptor_goes_by_ids_of_the_thread, NEEDS_PROBE(pidfd_thread) NEEDS_PROBE(pidfd_getfd)
-     PROMISED("pidfd_getfd(2), EPERM; credentials(7); ptrace(2), Ptrace access mode checking")
+     PROMISED("pidfd_getfd(2), EPERM; setresuid(2); ptrace(2), Ptrace access mode checking")
      DESCRIBE("of two threads one has the caller's ids: a descriptor by its pidfd, by the other's EPERM"))
 {
 	for (int leader = 0; leader < 2; leader++) {
@@ -323,7 +321,7 @@ TEST(descriptor_goes_by_ids_of_the_thread, NEEDS_PROBE(pidfd_thread) NEEDS_PROBE
 #define GET_UTS_NAMESPACE _IO(0xFF, 10)	/* include/uapi/linux/pidfd.h */
 
 TEST(namespace_goes_by_ids_of_the_thread, NEEDS_PROBE(pidfd_thread) NEEDS_KERNEL(6, 11) NEEDS_CONFIG(UTS_NS)
-     PROMISED("credentials(7); ptrace(2), PTRACE_MODE_READ_FSCREDS; fs/pidfs.c, pidfd_ioctl()")
+     PROMISED("setresuid(2); ptrace(2), PTRACE_MODE_READ_FSCREDS; fs/pidfs.c, pidfd_ioctl()")
      DESCRIBE("of two threads one has the caller's ids: its namespace by its pidfd, by the other's EACCES"))
 {
 	for (int leader = 0; leader < 2; leader++) {
@@ -340,7 +338,7 @@ TEST(namespace_goes_by_ids_of_the_thread, NEEDS_PROBE(pidfd_thread) NEEDS_KERNEL
 
 TEST(entering_goes_by_ids_of_the_thread, NEEDS_PROBE(pidfd_thread) NEEDS_PROBE(setns_pidfd)
      NEEDS_CONFIG(UTS_NS)
-     PROMISED("setns(2), EPERM; credentials(7); ptrace(2), PTRACE_MODE_READ_REALCREDS")
+     PROMISED("setns(2), EPERM; setresuid(2); ptrace(2), PTRACE_MODE_READ_REALCREDS")
      DESCRIBE("with CAP_SYS_ADMIN and the ids of one of two threads: 0 by its pidfd, by the other's EPERM"))
 {
 	for (int leader = 0; leader < 2; leader++) {
@@ -409,7 +407,7 @@ static void *use_own_process(void *other)
 	int pidfd = ASSERT_OK(pidfd_open_(getpid(), 0));
 
 	if (other)
-		ASSERT_OK(syscall(SYS_setresuid, 1000, 1000, 1000));
+		set_uid_alone(1000);
 	EXPECT_OK(pidfd_getfd_(pidfd, pidfd, 0));
 	return NULL;
 }

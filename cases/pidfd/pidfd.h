@@ -13,6 +13,18 @@
 #include "proc.h"
 #include "process.h"
 
+/*
+ * Without a time limit where something is to come: at its end poll(2) looks once
+ * more, and a wake-up that was lost would not be seen.
+ */
+static inline int polled(int pidfd, short events, int timeout_ms)
+{
+	struct pollfd fd = { pidfd, events, 0 };
+	int n = poll(&fd, 1, timeout_ms);
+
+	return n < 0 ? n : fd.revents;
+}
+
 /* Time limit of a case: a hundred times what it takes, and a hang is found soon. */
 #define PIDFD_CASES EVERY_CASE(NEEDS_KERNEL(5, 3) TIMEOUT(20))
 

@@ -14,18 +14,6 @@ PROBE_PIDFS
 
 #define READABLE (POLLIN | POLLRDNORM)
 
-/*
- * Without a time limit where something is to come: at its end poll(2) looks once
- * more, and a wake-up that was lost would not be seen.
- */
-static int polled(int pidfd, short events, int timeout_ms)
-{
-	struct pollfd fd = { pidfd, events, 0 };
-	int n = poll(&fd, 1, timeout_ms);
-
-	return n < 0 ? n : fd.revents;
-}
-
 TEST(silent_while_process_lives, PROMISED("pidfd_open(2)")
      DESCRIBE("no event, whatever is asked for; also while it is stopped"))
 {

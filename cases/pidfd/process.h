@@ -71,9 +71,19 @@ static inline pid_t sleeping_clone(uint64_t flags)
 }
 
 /*
- * The same where few namespaces may be: those of processes that ended are freed a little later, see
- * dead_namespace_is_dropped in pidns.c.
+ * Those of processes that ended are freed a little later, see dead_namespace_is_dropped in pidns.c;
+ * where RCU is lazy that can be 10 s (kernel/rcu/tree_nocb.h, LAZY_FLUSH_JIFFIES).
  */
+#define ROOM_TRIES 1500
+
+static inline void await_room(int tries)
+{
+	ASSERT_EQ(errno, ENOSPC);
+	ASSERT_LT(tries, ROOM_TRIES);
+	usleep(10000);
+}
+
+/* The same where few namespaces may be. */
 static inline pid_t clone_where_there_is_room(uint64_t flags)
 {
 	pid_t pid;
@@ -81,11 +91,19 @@ static inline pid_t clone_where_there_is_room(uint64_t flags)
 	for (int tries = 0; (pid = sleeping_clone(flags)) < 0; tries++) {
 		if (errno == EPERM || errno == EACCES || errno == EINVAL)
 			SKIP("needs namespaces (%s)", strerror(errno));
-		ASSERT_EQ(errno, ENOSPC);
-		ASSERT_LT(tries, 500);
-		usleep(10000);
+		await_room(tries);
 	}
 	return pid;
+}
+
+/* Sleeps until it is killed; for clone(2). */
+static inline int sleep_beside(void *arg)
+{
+	(void)arg;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;)
+		pause();
+	return 0;
 }
 
 /* With a chosen pid (5.5, set_tid in clone(2)). */
@@ -189,6 +207,25 @@ static inline void allow_all_tracers(void)
 {
 	/* EINVAL without YAMA. */
 	prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
+}
+
+/* Of the calling thread alone (nptl(7)); i386's plain calls take 16 bits (setresuid(2)). */
+#ifdef SYS_setresuid32
+#define NR_setresuid SYS_setresuid32
+#define NR_setresgid SYS_setresgid32
+#else
+#define NR_setresuid SYS_setresuid
+#define NR_setresgid SYS_setresgid
+#endif
+
+static inline void set_uid_alone(uid_t id)
+{
+	ASSERT_OK(syscall(NR_setresuid, id, id, id));
+}
+
+static inline void set_gid_alone(gid_t id)
+{
+	ASSERT_OK(syscall(NR_setresgid, id, id, id));
 }
 
 /* Becomes a user without capabilities; what it did before stays readable to that user. */

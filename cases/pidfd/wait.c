@@ -114,7 +114,7 @@ static void may_not_dump(void *arg)
 	ASSERT_OK(setrlimit(RLIMIT_CORE, &none));
 }
 
-TEST(tells_no_dump_where_none_was_made, PROMISED("waitid(2), CLD_KILLED; core(5), RLIMIT_CORE")
+TEST(tells_no_dump_where_none_was_made, NEEDS_ROOT PROMISED("waitid(2), CLD_KILLED; core(5), RLIMIT_CORE")
      DESCRIBE("RLIMIT_CORE lets no core be dumped: SIGQUIT is CLD_KILLED, and to waitpid(2) no dump"))
 {
 	siginfo_t info = { 0 };
