@@ -229,6 +229,40 @@ def test_isolation_is_what_was_asked_for(project: Path, isolation: str) -> None:
         assert datetime.fromisoformat(then.started) >= ended - timedelta(milliseconds=2)
 
 
+NOT_PUT_BACK = """
+static const char domain[] = "/proc/sys/kernel/domainname";
+static void set_domain(void *name)
+{
+	ASSERT_OK(write(open(domain, O_WRONLY), name, strlen(name)));
+}
+TEST(hangs, TIMEOUT(1))
+{
+	CLEANUP(set_domain, "(none)");
+	set_domain("marked");
+	for (;;)
+		pause();
+}
+TEST(finds_nothing)
+{
+	char name[65] = "";
+
+	ASSERT_GT(read(open(domain, O_RDONLY), name, 64), 0);
+	EXPECT_STREQ(name, "(none)\\n");
+}
+"""
+
+
+def test_a_killed_case_s_guest_is_nobody_else_s(tmp_path: Path) -> None:
+    """What the case would have put back at its end it did not."""
+    project = make_project(tmp_path / "p", NOT_PUT_BACK)
+    done = kharness(project, "run", "--isolate", "shared", "-n", "1", "--run-dir", "run")
+    assert done.returncode == 1, done.stdout
+    results = by_name(project / "run")
+    assert results["hangs"].outcome is Outcome.TIMEOUT
+    assert results["finds_nothing"].outcome is Outcome.PASS
+    assert "ran before it" not in results["finds_nothing"].detail
+
+
 def test_a_kernel_of_unknown_configuration_may_lack_what_a_case_needs(tmp_path: Path) -> None:
     """The case runs, and a failure says what may be the matter; known, it is skipped."""
     needy = "{ EXPECT_OK(-1); }"
