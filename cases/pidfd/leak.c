@@ -640,7 +640,7 @@ static void ask_child_with_namespace(void *arg)
 	ASSERT_EQ(status, 0);
 }
 
-TEST(asking_for_namespaces_keeps_none, NEEDS_ROOT NEEDS_CONFIG(UTS_NS)
+TEST(asking_for_namespaces_keeps_none, NEEDS_ROOT NEEDS_CONFIG(UTS_NS) SLOW
      PROMISED("setns(2), ioctl(2)")
      DESCRIBE("500 processes with a UTS namespace of their own, asked and entered: freed"))
 {
