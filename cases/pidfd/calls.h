@@ -26,6 +26,10 @@
 /* v2 of the series; linux/wait.h there. Never merged. */
 #define PIDFD_GET_PROCFD _IOR('p', 1, int)
 #define P_PIDFD_ 3
+#define CLONE_INTO_CGROUP_ 0x200000000ull	/* 5.7, commit ef2c41cf38a7 */
+/* Descriptors of namespaces (include/uapi/linux/pidfd.h): 6.11, commit 5b08bd408534. */
+#define GET(n) _IO(0xFF, n)
+#define GET_UTS GET(10)
 
 static inline int pidfd_open_(pid_t pid, unsigned int flags)
 {

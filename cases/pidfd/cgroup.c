@@ -12,8 +12,6 @@ EVERY_CASE(NEEDS_KERNEL(5, 7) NEEDS_CONFIG(CGROUPS) NEEDS_ROOT TIMEOUT(60))
 #define FSCONFIG_CMD_CREATE_ 6
 #define FSMOUNT_CLOEXEC_ 1
 
-#define CLONE_INTO_CGROUP_ 0x200000000ull
-
 /* A mount of cgroup2 that stands nowhere, and in it the cgroups of a case: "top" with two below. */
 static struct {
 	int mount;

@@ -11,7 +11,6 @@ PROBE_SETNS_PIDFD
 
 #define CLONE_DETACHED_ 0x00400000
 #define CLONE_CLEAR_SIGHAND_ 0x100000000ull
-#define CLONE_INTO_CGROUP_ 0x200000000ull
 
 static int clone_pidfd(uint64_t flags, int *pidfd, pid_t *pid)
 {

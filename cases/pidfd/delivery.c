@@ -114,11 +114,6 @@ TEST(thread_and_process_have_each_their_own, NEEDS_PROBE(signal_scopes)
 	EXPECT_ERRNO(take(SIGUSR1, &info), EAGAIN);
 }
 
-static uint64_t bit(int sig)
-{
-	return 1ull << (sig - 1);
-}
-
 /* "delivered starting with the lowest-numbered signal", and standard ones before (on Linux). */
 TEST(lowest_number_comes_first, PROMISED("signal(7), Real-time signals")
      DESCRIBE("three real-time signals and, last, a standard one: that one comes first, the others by number"))
@@ -247,14 +242,12 @@ TEST(pending_signals_survive_execution, PROMISED("signal(7); execve(2)")
      DESCRIBE("a blocked standard signal and a queued one, then another program: both are pending for that"))
 {
 	siginfo_t info = { .si_signo = SIGRTMIN, .si_code = SI_QUEUE };
-	int go[2], in[2], out[2], alone[2], pidfd;
+	struct program program = program_to_be();
+	int go[2], pidfd;
 	pid_t pid;
 	char c;
 
 	ASSERT_OK(pipe2(go, O_CLOEXEC));
-	ASSERT_OK(pipe2(in, O_CLOEXEC));
-	ASSERT_OK(pipe2(out, O_CLOEXEC));
-	ASSERT_OK(pipe2(alone, O_CLOEXEC));
 	block(SIGUSR1);
 	block(SIGRTMIN);
 	pid = ASSERT_OK(kc_fork());
@@ -262,21 +255,15 @@ TEST(pending_signals_survive_execution, PROMISED("signal(7); execve(2)")
 		close(go[1]);
 		if (read(go[0], &c, 1) < 0)
 			_exit(KC_FAIL);
-		ASSERT_EQ(dup2(in[0], 0), 0);
-		ASSERT_EQ(dup2(out[1], 1), 1);
-		execute("cat", NULL, alone[1]);
+		become_program(program);
 	}
 	CLEANUP(kill_and_reap, pid);
-	close(alone[1]);
-	close(out[1]);
+	leave_to_program(program);
 	pidfd = ASSERT_OK(pidfd_open_(pid, 0));
 	EXPECT_OK(pidfd_send_signal_(pidfd, SIGUSR1, NULL, 0));
 	EXPECT_OK(pidfd_send_signal_(pidfd, SIGRTMIN, &info, 0));
 	close(go[1]);
-	wait_for_program(alone[0]);
-	/* It is another one some steps after that, and is so when it does something itself. */
-	ASSERT_EQ(write(in[1], "x", 1), 1);
-	ASSERT_EQ(read(out[0], &c, 1), 1);
+	wait_until_it_runs(program);
 	EXPECT_TRUE(has_pending(pid, SIGUSR1));
 	EXPECT_TRUE(has_pending(pid, SIGRTMIN));
 }

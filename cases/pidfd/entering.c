@@ -9,8 +9,6 @@
 EVERY_CASE(NEEDS_PROBE(setns_pidfd) NEEDS_CONFIG(UTS_NS) NEEDS_ROOT TIMEOUT(30))
 PROBE_SETNS_PIDFD
 
-#define NEWTIME 0x80
-
 static void unshare_as_user(void *more)
 {
 	own_user_namespace((int)(intptr_t)more);
@@ -234,7 +232,7 @@ static void have_child_later(void *pid)
 	static const char offset[] = "monotonic 1000000 0\n";
 	int fd;
 
-	unshare_some((void *)NEWTIME);
+	unshare_some((void *)CLONE_NEWTIME);
 	fd = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		SKIP("needs /proc");
@@ -266,7 +264,7 @@ TEST(clock_is_that_of_the_namespace, NEEDS_KERNEL(5, 9) NEEDS_CONFIG(TIME_NS)
 	IN_CHILD {
 		time_t before = monotonic();
 
-		EXPECT_OK(setns(pidfd, NEWTIME));
+		EXPECT_OK(setns(pidfd, CLONE_NEWTIME));
 		EXPECT_GE(monotonic() - before, OFFSET_S);
 	}
 }
@@ -335,7 +333,7 @@ TEST(refused_namespaces_are_dropped, NEEDS_CONFIG(UTS_NS) NEEDS_KERNEL(5, 9)
      DESCRIBE("24 processes with a UTS namespace, refused kind by kind without CAP_SYS_ADMIN: freed"))
 {
 	static const int kinds[] = { CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID,
-				     CLONE_NEWCGROUP, CLONE_NEWNET, NEWTIME };
+				     CLONE_NEWCGROUP, CLONE_NEWNET, CLONE_NEWTIME };
 
 	set_limit("/proc/sys/user/max_uts_namespaces", AT_MOST, "needs /proc/sys/user");
 	for (int n = 0; n < AT_MOST_TWICE; n++) {
@@ -364,14 +362,14 @@ TEST(time_and_pid_namespaces_need_both_capabilities, NEEDS_KERNEL(5, 9) NEEDS_CO
 
 		become((void *)NOBODY);
 		pidfd = ASSERT_OK(pidfd_open_(sleeping_child(), 0));
-		EXPECT_ERRNO(setns(pidfd, NEWTIME), EPERM);
+		EXPECT_ERRNO(setns(pidfd, CLONE_NEWTIME), EPERM);
 		EXPECT_ERRNO(setns(pidfd, CLONE_NEWPID), EPERM);
-		inner = clone_where_there_is_room(CLONE_NEWUSER | NEWTIME);
+		inner = clone_where_there_is_room(CLONE_NEWUSER | CLONE_NEWTIME);
 		CLEANUP(kill_and_reap, inner);
-		EXPECT_ERRNO(setns(ASSERT_OK(pidfd_open_(inner, 0)), NEWTIME), EPERM);
+		EXPECT_ERRNO(setns(ASSERT_OK(pidfd_open_(inner, 0)), CLONE_NEWTIME), EPERM);
 		own_user_namespace(0);
 		pidfd = ASSERT_OK(pidfd_open_(sleeping_child(), 0));
-		EXPECT_ERRNO(setns(pidfd, NEWTIME), EPERM);
+		EXPECT_ERRNO(setns(pidfd, CLONE_NEWTIME), EPERM);
 		EXPECT_ERRNO(setns(pidfd, CLONE_NEWPID), EPERM);
 	}
 }
@@ -382,8 +380,8 @@ static void expect_kept_out_of_time(int pidfd)
 {
 	struct utsname names;
 
-	EXPECT_ERRNO(setns(pidfd, NEWTIME), EUSERS);
-	EXPECT_ERRNO(setns(pidfd, CLONE_NEWUTS | NEWTIME), EUSERS);
+	EXPECT_ERRNO(setns(pidfd, CLONE_NEWTIME), EUSERS);
+	EXPECT_ERRNO(setns(pidfd, CLONE_NEWUTS | CLONE_NEWTIME), EUSERS);
 	ASSERT_OK(uname(&names));
 	EXPECT_STREQ(names.nodename, "kept out");
 }
@@ -393,7 +391,7 @@ TEST(shared_memory_keeps_out_of_time_namespace, NEEDS_KERNEL(5, 9) NEEDS_CONFIG(
      PROMISED("kernel/time/namespace.c, timens_install(); commit 303cc571d107")
      DESCRIBE("beside a thread, and beside a process with the same memory: EUSERS, nothing entered; then 0"))
 {
-	pid_t pid = clone_where_there_is_room(NEWTIME);
+	pid_t pid = clone_where_there_is_room(CLONE_NEWTIME);
 	int pidfd = ASSERT_OK(pidfd_open_(pid, 0));
 
 	CLEANUP(kill_and_reap, pid);
@@ -412,7 +410,7 @@ TEST(shared_memory_keeps_out_of_time_namespace, NEEDS_KERNEL(5, 9) NEEDS_CONFIG(
 		CLEANUP(kill_and_reap, beside);
 		expect_kept_out_of_time(pidfd);
 		kill_and_reap((void *)(intptr_t)beside);
-		EXPECT_OK(setns(pidfd, CLONE_NEWUTS | NEWTIME));
+		EXPECT_OK(setns(pidfd, CLONE_NEWUTS | CLONE_NEWTIME));
 		ASSERT_OK(uname(&names));
 		EXPECT_NE(strcmp(names.nodename, "kept out"), 0);
 	}

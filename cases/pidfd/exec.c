@@ -93,14 +93,11 @@ TEST(exec_of_leader_ends_its_threads, PROMISED("execve(2), Effect on process att
 /* A process whose child has ended, which sends SIGUSR1 then; the signal that it dies of, by its pidfd. */
 static int parent_dies_of(bool executes)
 {
-	int alone[2], numbers[2], in[2], out[2], parent, child;
+	struct program program = program_to_be();
+	int numbers[2], parent, child;
 	siginfo_t info = { 0 };
 	pid_t pid;
-	char c;
 
-	ASSERT_OK(pipe2(alone, O_CLOEXEC));
-	ASSERT_OK(pipe2(in, O_CLOEXEC));
-	ASSERT_OK(pipe2(out, O_CLOEXEC));
 	ASSERT_OK(pipe2(numbers, O_CLOEXEC));
 	pid = ASSERT_OK(kc_fork());
 	if (pid == 0) {
@@ -109,33 +106,22 @@ static int parent_dies_of(bool executes)
 		pid = ASSERT_OK(syscall(NR_clone3, &args, sizeof(args)));
 		if (pid == 0) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			close(alone[1]);
-			close(out[1]);
-			for (;;)
-				pause();
+			leave_to_program(program);
+			stay();
 		}
 		ASSERT_EQ(write(numbers[1], &pid, sizeof(pid)), (ssize_t)sizeof(pid));
-		if (executes) {
-			ASSERT_EQ(dup2(in[0], 0), 0);
-			ASSERT_EQ(dup2(out[1], 1), 1);
-			execute("cat", NULL, alone[1]);
-		}
-		for (;;)
-			pause();
+		if (executes)
+			become_program(program);
+		stay();
 	}
 	CLEANUP(kill_and_reap, pid);
-	close(alone[1]);
+	leave_to_program(program);
 	close(numbers[1]);
-	close(out[1]);
 	parent = ASSERT_OK(pidfd_open_(pid, 0));
 	ASSERT_EQ(read(numbers[0], &pid, sizeof(pid)), (ssize_t)sizeof(pid));
 	child = ASSERT_OK(pidfd_open_(pid, 0));
-	if (executes) {
-		wait_for_program(alone[0]);
-		/* It is another one some steps after that, and is so when it does something itself. */
-		ASSERT_EQ(write(in[1], "x", 1), 1);
-		ASSERT_EQ(read(out[0], &c, 1), 1);
-	}
+	if (executes)
+		wait_until_it_runs(program);
 	ASSERT_OK(pidfd_send_signal_(child, SIGKILL, NULL, 0));
 	/* It hangs up as well where its parent is gone by then. */
 	ASSERT_EQ(polled(child, POLLIN, -1) & POLLIN, POLLIN);

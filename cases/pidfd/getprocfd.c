@@ -306,12 +306,6 @@ static int mount_proc(const char *options)
 	return ASSERT_OK(open("/tmp", O_DIRECTORY | O_RDONLY | O_CLOEXEC));
 }
 
-static void become_nobody(void)
-{
-	set_gid_alone(65534);
-	set_uid_alone(65534);
-}
-
 static void expect_hidden(const char *options, int error)
 {
 	int proc = mount_proc(options);
@@ -324,7 +318,7 @@ static void expect_hidden(const char *options, int error)
 	if (pid == 0) {
 		int self;
 
-		become_nobody();
+		set_ids_alone(NOBODY);
 		self = ASSERT_OK(pidfd_open_(getpid(), 0));
 		EXPECT_ERRNO(ioctl(other, PIDFD_GET_PROCFD, proc), error);
 		expect_status_of(ASSERT_OK(ioctl(self, PIDFD_GET_PROCFD, proc)), getpid());
@@ -364,7 +358,7 @@ TEST(gives_no_more_than_open, NEEDS_PROBE(pidfd_get_procfd) NEEDS_ROOT
 	if (pid == 0) {
 		int fd;
 
-		become_nobody();
+		set_ids_alone(NOBODY);
 		fd = ASSERT_OK(by_ioctl(other));
 		EXPECT_OK(openat(fd, "status", O_RDONLY | O_CLOEXEC));
 		EXPECT_ERRNO(openat(fd, "mem", O_RDONLY | O_CLOEXEC), EACCES);

@@ -506,7 +506,7 @@ static void ask_child(void *arg)
 	waitid(P_PIDFD_, waiting, NULL, WEXITED);	/* which lives: EAGAIN */
 	close(waiting);
 	for (int n = 1; n <= 10; n++)
-		close(ioctl(pidfd, _IO(0xFF, n), 0));
+		close(ioctl(pidfd, GET(n), 0));
 	setns(pidfd, CLONE_NEWUSER);	/* which is the own one: EINVAL */
 	close(pipes[0]);
 	close(pipes[1]);
@@ -628,11 +628,11 @@ static void ask_child_with_namespace(void *arg)
 			usleep(10000);
 		}
 		for (int n = 1; n <= 10; n++)
-			close(ioctl(pidfd, _IO(0xFF, n), 0));
+			close(ioctl(pidfd, GET(n), 0));
 		/* Nor where there is no room for the descriptor: EMFILE. */
 		setrlimit(RLIMIT_NOFILE, &none);
 		for (int n = 1; n <= 10; n++)
-			if (ioctl(pidfd, _IO(0xFF, n), 0) >= 0)
+			if (ioctl(pidfd, GET(n), 0) >= 0)
 				_exit(EEXIST);
 		_exit(setns(pidfd, CLONE_NEWUTS) == 0 || errno == EINVAL ? 0 : errno);
 	}

@@ -5,8 +5,6 @@
 EVERY_CASE(NEEDS_PROBE(setns_pidfd) NEEDS_ROOT TIMEOUT(60))
 PROBE_SETNS_PIDFD
 
-#define NEWTIME 0x80
-
 #define AT_MOST "10"
 #define AT_MOST_TWICE 24
 
@@ -90,9 +88,9 @@ TEST(left_time_namespace_is_freed, NEEDS_KERNEL(5, 9) NEEDS_CONFIG(TIME_NS)
 	set_limit("/proc/sys/user/max_time_namespaces", FEW, "needs /proc/sys/user");
 	for (int n = 0; n < FEW_TWICE; n++)
 		IN_CHILD {
-			unshare_where_there_is_room(NEWTIME, n);
+			unshare_where_there_is_room(CLONE_NEWTIME, n);
 			IN_CHILD
-				EXPECT_OK(setns(own, NEWTIME));
+				EXPECT_OK(setns(own, CLONE_NEWTIME));
 		}
 }
 

@@ -7,13 +7,11 @@
 EVERY_CASE(NEEDS_PROBE(pidfd_namespaces) TIMEOUT(20))
 PROBE_PIDFD_THREAD
 
-#define GET(n) _IO(0xFF, n)	/* include/uapi/linux/pidfd.h */
 #define GET_CGROUP GET(1)
 #define GET_PID GET(5)
 #define GET_PID_FOR_CHILDREN GET(6)
 #define GET_TIME GET(7)
 #define GET_TIME_FOR_CHILDREN GET(8)
-#define GET_UTS GET(10)
 
 static const struct {
 	unsigned long command;

@@ -297,22 +297,13 @@ static pid_t first_process(void)
 	struct clone_args args = { .exit_signal = SIGCHLD, .flags = CLONE_NEWPID };
 	pid_t pid;
 
-	for (int tries = 0; (pid = syscall(NR_clone3, &args, sizeof(args))) < 0; tries++) {
-		if (errno == EPERM || errno == EACCES || errno == EINVAL)
-			SKIP("needs pid namespaces (%s)", strerror(errno));
-		await_room(tries);
-	}
+	for (int tries = 0; (pid = syscall(NR_clone3, &args, sizeof(args))) < 0; tries++)
+		await_room_to_clone(tries);
 	if (pid == 0) {
 		kc_cleanup_count = 0;
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	}
 	return pid;
-}
-
-static void __attribute__((noreturn)) stay(void)
-{
-	for (;;)
-		pause();
 }
 
 TEST(number_given_inside_is_another_outside, PEERS NEEDS_CONFIG(PID_NS) NEEDS_ROOT

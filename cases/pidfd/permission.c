@@ -250,15 +250,9 @@ TEST(access_needs_the_target_s_capabilities, NEEDS_PROBE(pidfd_getfd)
 	}
 }
 
-static void take_ids_alone(void)
-{
-	set_gid_alone(NOBODY);
-	set_uid_alone(NOBODY);
-}
-
 static void *take_ids_and_wait(void *thread)
 {
-	take_ids_alone();
+	set_ids_alone(NOBODY);
 	return wait_in_thread(thread);
 }
 
@@ -275,7 +269,7 @@ static void take_ids_in_one_thread(void *arg)
 
 	start_thread_with(&t, two->leader_changes ? wait_in_thread : take_ids_and_wait);
 	if (two->leader_changes)
-		take_ids_alone();
+		set_ids_alone(NOBODY);
 	/* Both are the process's, see become(). */
 	ASSERT_OK(prctl(PR_SET_DUMPABLE, 1));
 	allow_all_tracers();
@@ -318,8 +312,6 @@ TEST(descriptor_goes_by_ids_of_the_thread, NEEDS_PROBE(pidfd_thread) NEEDS_PROBE
 	}
 }
 
-#define GET_UTS_NAMESPACE _IO(0xFF, 10)	/* include/uapi/linux/pidfd.h */
-
 TEST(namespace_goes_by_ids_of_the_thread, NEEDS_PROBE(pidfd_thread) NEEDS_KERNEL(6, 11) NEEDS_CONFIG(UTS_NS)
      PROMISED("setresuid(2); ptrace(2), PTRACE_MODE_READ_FSCREDS; fs/pidfs.c, pidfd_ioctl()")
      DESCRIBE("of two threads one has the caller's ids: its namespace by its pidfd, by the other's EACCES"))
@@ -329,10 +321,10 @@ TEST(namespace_goes_by_ids_of_the_thread, NEEDS_PROBE(pidfd_thread) NEEDS_KERNEL
 
 		IN_CHILD {
 			become((void *)NOBODY);
-			EXPECT_OK(ioctl(of.nobody, GET_UTS_NAMESPACE, 0));
-			EXPECT_ERRNO(ioctl(of.root, GET_UTS_NAMESPACE, 0), EACCES);
+			EXPECT_OK(ioctl(of.nobody, GET_UTS, 0));
+			EXPECT_ERRNO(ioctl(of.root, GET_UTS, 0), EACCES);
 		}
-		EXPECT_OK(ioctl(of.root, GET_UTS_NAMESPACE, 0));
+		EXPECT_OK(ioctl(of.root, GET_UTS, 0));
 	}
 }
 
@@ -393,9 +385,9 @@ TEST(changed_ids_keep_namespaces_from_the_new_user, NEEDS_KERNEL(6, 11) NEEDS_CO
 
 	IN_CHILD {
 		become((void *)NOBODY);
-		EXPECT_ERRNO(ioctl(pidfd, GET_UTS_NAMESPACE, 0), EACCES);
+		EXPECT_ERRNO(ioctl(pidfd, GET_UTS, 0), EACCES);
 	}
-	EXPECT_OK(ioctl(pidfd, GET_UTS_NAMESPACE, 0));
+	EXPECT_OK(ioctl(pidfd, GET_UTS, 0));
 }
 
 /*
@@ -437,7 +429,7 @@ TEST(own_namespaces_need_no_permission, NEEDS_KERNEL(6, 11) NEEDS_CONFIG(UTS_NS)
 	IN_CHILD {
 		become((void *)NOBODY);
 		ASSERT_OK(prctl(PR_SET_DUMPABLE, 0));
-		EXPECT_OK(ioctl(ASSERT_OK(pidfd_open_(getpid(), 0)), GET_UTS_NAMESPACE, 0));
+		EXPECT_OK(ioctl(ASSERT_OK(pidfd_open_(getpid(), 0)), GET_UTS, 0));
 	}
 }
 

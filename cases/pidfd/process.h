@@ -51,14 +51,19 @@ static inline void reap(pid_t pid)
 	ASSERT_EQ(waitpid(pid, NULL, 0), pid);
 }
 
+static inline void __attribute__((noreturn)) stay(void)
+{
+	for (;;)
+		pause();
+}
+
 /* clone3; the child sleeps. */
 static inline pid_t clone_sleeper(struct clone_args *args)
 {
 	pid_t pid = syscall(NR_clone3, args, sizeof(*args));
 
 	if (pid == 0)
-		for (;;)
-			pause();
+		stay();
 	return pid;
 }
 
@@ -83,16 +88,21 @@ static inline void await_room(int tries)
 	usleep(10000);
 }
 
-/* The same where few namespaces may be. */
+/* The same after a clone; where there are none of a kind at all, the case is skipped. */
+static inline void await_room_to_clone(int tries)
+{
+	if (errno == EPERM || errno == EACCES || errno == EINVAL)
+		SKIP("needs namespaces (%s)", strerror(errno));
+	await_room(tries);
+}
+
+/* sleeping_clone() where few namespaces may be. */
 static inline pid_t clone_where_there_is_room(uint64_t flags)
 {
 	pid_t pid;
 
-	for (int tries = 0; (pid = sleeping_clone(flags)) < 0; tries++) {
-		if (errno == EPERM || errno == EACCES || errno == EINVAL)
-			SKIP("needs namespaces (%s)", strerror(errno));
-		await_room(tries);
-	}
+	for (int tries = 0; (pid = sleeping_clone(flags)) < 0; tries++)
+		await_room_to_clone(tries);
 	return pid;
 }
 
@@ -101,9 +111,7 @@ static inline int sleep_beside(void *arg)
 {
 	(void)arg;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (;;)
-		pause();
-	return 0;
+	stay();
 }
 
 /* With a chosen pid (5.5, set_tid in clone(2)). */
@@ -223,9 +231,10 @@ static inline void set_uid_alone(uid_t id)
 	ASSERT_OK(syscall(NR_setresuid, id, id, id));
 }
 
-static inline void set_gid_alone(gid_t id)
+static inline void set_ids_alone(uid_t id)
 {
 	ASSERT_OK(syscall(NR_setresgid, id, id, id));
+	set_uid_alone(id);
 }
 
 /* Becomes a user without capabilities; what it did before stays readable to that user. */
@@ -384,6 +393,45 @@ static inline void wait_for_program(int pipe)
 
 	if (read(pipe, &c, 1) == 1)
 		SKIP("needs a program to execute");
+}
+
+/* The pipes of a program that says when it is one, which is some steps after wait_for_program(). */
+struct program {
+	int alone[2], in[2], out[2];
+};
+
+static inline struct program program_to_be(void)
+{
+	struct program p;
+
+	ASSERT_OK(pipe2(p.alone, O_CLOEXEC));
+	ASSERT_OK(pipe2(p.in, O_CLOEXEC));
+	ASSERT_OK(pipe2(p.out, O_CLOEXEC));
+	return p;
+}
+
+static inline void __attribute__((noreturn)) become_program(struct program p)
+{
+	ASSERT_EQ(dup2(p.in[0], 0), 0);
+	ASSERT_EQ(dup2(p.out[1], 1), 1);
+	execute("cat", NULL, p.alone[1]);
+}
+
+/* Of the ends that are the program's alone: everybody else closes them. */
+static inline void leave_to_program(struct program p)
+{
+	close(p.alone[1]);
+	close(p.out[1]);
+}
+
+/* It has done something itself. */
+static inline void wait_until_it_runs(struct program p)
+{
+	char c;
+
+	wait_for_program(p.alone[0]);
+	ASSERT_EQ(write(p.in[1], "x", 1), 1);
+	ASSERT_EQ(read(p.out[0], &c, 1), 1);
 }
 
 /* A child that waits until it is told to execute a program, which ends with 0. */

@@ -204,8 +204,7 @@ TEST(enters_pid_namespace_two_levels_below, NEEDS_CONFIG(PID_NS) NEEDS_CONFIG(UN
 		pid_t first = ASSERT_OK(sleeping_clone(CLONE_NEWPID));
 
 		pass_descriptor(sockets[1], ASSERT_OK(pidfd_open_(first, 0)));
-		for (;;)
-			pause();
+		stay();
 	}
 	CLEANUP(kill_and_reap, between);
 	close(sockets[1]);
@@ -406,7 +405,7 @@ TEST(enters_time_namespace_of_process, NEEDS_KERNEL(5, 9) NEEDS_CONFIG(TIME_NS)
      PROMISED("setns(2); time_namespaces(7); commit 76c12881a38a")
      DESCRIBE("the one that the process is in, not the one of its children to come"))
 {
-	pid_t pid = with_children_elsewhere(0x80 /* CLONE_NEWTIME */);
+	pid_t pid = with_children_elsewhere(CLONE_NEWTIME);
 	int pidfd = ASSERT_OK(pidfd_open_(pid, 0));
 	char name[16];
 

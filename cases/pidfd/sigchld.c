@@ -196,8 +196,7 @@ TEST(parent_hears_when_the_tracer_ends, NEEDS_ROOT PROMISED("ptrace(2), Real par
 	if (tracer == 0) {
 		ASSERT_OK(ptrace(PTRACE_SEIZE, pid, 0, 0));
 		ASSERT_EQ(write(ready[1], "x", 1), 1);
-		for (;;)
-			pause();
+		stay();
 	}
 	close(ready[1]);
 	ASSERT_EQ(read(ready[0], &c, 1), 1);

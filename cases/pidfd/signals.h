@@ -7,23 +7,30 @@
 
 #include "proc.h"
 
-/* In the calling thread, and the threads that it starts. */
-static inline void block(int sig)
+/* Of a set as the kernel has it. */
+static inline uint64_t bit(int sig)
+{
+	return 1ull << (sig - 1);
+}
+
+static inline void change_mask(int how, int sig)
 {
 	sigset_t set;
 
 	sigemptyset(&set);
 	sigaddset(&set, sig);
-	ASSERT_EQ(pthread_sigmask(SIG_BLOCK, &set, NULL), 0);
+	ASSERT_EQ(pthread_sigmask(how, &set, NULL), 0);
+}
+
+/* In the calling thread, and the threads that it starts. */
+static inline void block(int sig)
+{
+	change_mask(SIG_BLOCK, sig);
 }
 
 static inline void unblock(int sig)
 {
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, sig);
-	ASSERT_EQ(pthread_sigmask(SIG_UNBLOCK, &set, NULL), 0);
+	change_mask(SIG_UNBLOCK, sig);
 }
 
 /*
@@ -40,7 +47,7 @@ static inline int take_any(uint64_t set, siginfo_t *info)
 
 static inline int take(int sig, siginfo_t *info)
 {
-	return take_any(1ull << (sig - 1), info);
+	return take_any(bit(sig), info);
 }
 
 /* A handler that leaves everything as it is. */
@@ -89,7 +96,7 @@ static inline bool has_pending(pid_t pid, int sig)
 	line = strstr(text, "\nShdPnd:");
 	ASSERT_TRUE(line != NULL);
 	ASSERT_EQ(sscanf(line, "\nShdPnd: %llx", &bits), 1);
-	return bits >> (sig - 1) & 1;
+	return bits & bit(sig);
 }
 
 #endif

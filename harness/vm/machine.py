@@ -189,8 +189,8 @@ class Machine:
         except BaseException:
             ours_qmp.close()
             raise
-        self._watch_pipe(errors, self._on_stderr)
-        self._watch_pipe(printed, self.console.feed)
+        self._watch(errors, self._on_stderr)
+        self._watch(printed, self.console.feed)
         return ours_qmp
 
     async def _connect(self, sock: socket.socket) -> None:
@@ -242,7 +242,7 @@ class Machine:
 
     def listen(self, kind: Channel, handler: BytesHandler) -> None:
         """Hands what comes over a channel to ``handler``; an empty ``bytes`` is its end."""
-        self._watch_socket(self._channels[kind], handler)
+        self._watch(self._channels[kind], handler)
 
     @property
     def channels(self) -> tuple[Channel, ...]:
@@ -387,19 +387,13 @@ class Machine:
         self._stderr += data
         del self._stderr[: max(0, len(self._stderr) - STDERR_LIMIT)]
 
-    def _watch_pipe(self, pipe: BinaryIO, handler: BytesHandler) -> None:
-        fd = pipe.fileno()
-        self._watch(fd, lambda: os.read(fd, READ_SIZE), handler)
-
-    def _watch_socket(self, sock: socket.socket, handler: BytesHandler) -> None:
-        self._watch(sock.fileno(), lambda: sock.recv(READ_SIZE), handler)
-
-    def _watch(self, fd: int, read: Callable[[], bytes], handler: BytesHandler) -> None:
+    def _watch(self, end: socket.socket | BinaryIO, handler: BytesHandler) -> None:
+        fd = end.fileno()
         ended = self._readers[fd] = asyncio.Event()
 
         def readable() -> None:
             try:
-                data = read()
+                data = os.read(fd, READ_SIZE)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError:
